@@ -1,0 +1,1 @@
+//! The agent's data path: container log files in, acknowledged `PutLogs` requests out.
