@@ -1,0 +1,1 @@
+"""LogPipeline documents: `raw` as written, `plan` resolved. Everything else sees only `plan`."""

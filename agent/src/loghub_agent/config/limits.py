@@ -1,0 +1,27 @@
+"""Bounds on what a LogPipeline may say, each with its source. Read by `raw` and `reading`."""
+
+from typing import Final
+
+CONTRACT_VERSION: Final = 1
+"""The only `spec.version` this agent knows."""
+
+MAX_TEXT_CHARACTERS: Final = 4096
+"""Any one text. Longer than every legal name, URL or pattern; a guess, kept generous."""
+
+MAX_ENTRIES: Final = 1000
+"""Entries of one list or map. The operator's own lists stay far below; a guess."""
+
+MAX_ANNOTATION_CHARACTERS: Final = 1024
+"""Longest annotation value kept of a pod, hence the longest a selector may ask for.
+
+Longer ones (last-applied-configuration and its kind) would fill a node's memory and select nothing.
+"""
+
+MAX_TAG_CHARACTERS: Final = 128
+"""Longest tag name: the key limit of SLS (128 B)."""
+
+FLUSH_SECONDS: Final = (0.01, 600.0)
+"""Least and most `multiline.flushAfter`. The most is a guess: a record held longer is not live."""
+
+MULTILINE_BYTES: Final = (1, 10 * 1024 * 1024)
+"""Least and most `multiline.maxBytes`. PutLogs takes 10 MB, so no record can be larger."""

@@ -1,0 +1,116 @@
+"""A resolved LogPipeline: checked across fields, immutable, ready to be matched and handed over.
+
+`raw` gives the spec as written; `matching` asks a `Pipeline` which containers it takes, and
+`planning` copies `head` into the core's plan. Nothing else of the agent looks at documents.
+"""
+
+import dataclasses
+import json
+import urllib.parse
+from typing import Final
+
+from loghub_agent import errors
+from loghub_agent.config import durations, limits, raw, selectors
+
+_PORTS: Final = range(1, 65536)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One pipeline that the core can be asked to run."""
+
+    name: str
+    generation: int
+    credentials: str
+    """The Secret's name, or the name in the credentials file."""
+    namespaces: frozenset[str]
+    """Empty: every namespace."""
+    pod_labels: selectors.LabelSelector
+    pod_annotations: tuple[tuple[str, str], ...]
+    container_names: frozenset[str]
+    """Empty: every container."""
+    exclude_container_names: frozenset[str]
+    label_tags: tuple[tuple[str, str], ...]
+    """Pairs of pod label and tag name."""
+    static_tags: tuple[tuple[str, str], ...]
+    streams: str
+    """JSON text of the list of streams, as the core spells them."""
+    head: str
+    """JSON text of the plan's pipeline without braces and sources. Kept as text because the plan is
+    rebuilt at every change of a pod, and thousands of pipelines do not change with it."""
+
+    @property
+    def needs_pod_metadata(self) -> bool:
+        """Say whether it selects by what only the API server knows of a pod."""
+        return bool(self.pod_labels or self.pod_annotations)
+
+
+def resolve(document: object, *, name: str, namespace: str, generation: int) -> Pipeline:
+    """Read and resolve a `spec`.
+
+    Raises:
+        RefusedError: the sentence names the object, the field and the way out.
+    """
+    subject = f"LogPipeline {namespace}/{name}" if namespace else f"LogPipeline {name}"
+    spec = raw.read(document, subject=subject)
+    head = {
+        "name": name,
+        "generation": generation,
+        "destination": _destination(spec.destination, subject),
+        "multiline": _multiline(spec.multiline, subject),
+    }
+    return Pipeline(
+        name=name,
+        generation=generation,
+        credentials=spec.destination.credentials_secret,
+        namespaces=frozenset(spec.select.namespaces),
+        pod_labels=spec.select.pod_labels,
+        pod_annotations=tuple(sorted(spec.select.pod_annotations.items())),
+        container_names=frozenset(spec.select.container_names),
+        exclude_container_names=frozenset(spec.select.exclude_container_names),
+        label_tags=tuple(sorted(spec.label_tags.items())),
+        static_tags=tuple(sorted(spec.static_tags.items())),
+        streams=json.dumps([stream.lower() for stream in raw.STREAMS if stream in spec.streams]),
+        head=json.dumps(head, ensure_ascii=False, separators=(",", ":"))[1:-1],
+    )
+
+
+def _destination(destination: raw.Destination, subject: str) -> dict[str, str]:
+    _check_endpoint(destination.endpoint, subject)
+    return {
+        "endpoint": destination.endpoint,
+        "project": destination.project,
+        "logstore": destination.logstore,
+        "projectIn": destination.project_in,
+        "signature": destination.signature,
+        "region": destination.region,
+        "compression": destination.compression,
+        "credentials": destination.credentials_secret,
+    }
+
+
+def _check_endpoint(endpoint: str, subject: str) -> None:
+    try:
+        url = urllib.parse.urlsplit(endpoint)
+        port_is_good = url.port is None or url.port in _PORTS
+    except ValueError:
+        port_is_good, url = False, urllib.parse.SplitResult("", "", "", "", "")
+    plain = not (url.query or url.fragment or url.username or url.path.strip("/"))
+    if url.scheme not in {"http", "https"} or not url.hostname or not port_is_good or not plain:
+        raise errors.RefusedError(
+            f"{subject}: spec.destination.endpoint is not of the form http://host[:port] or "
+            "https://host[:port]; correct it"
+        )
+
+
+def _multiline(multiline: raw.Multiline | None, subject: str) -> dict[str, str | float] | None:
+    if multiline is None:
+        return None
+    flush = durations.seconds(multiline.flush_after)
+    least, most = limits.FLUSH_SECONDS
+    if flush is None or not least <= flush <= most:
+        raise errors.RefusedError(
+            f"{subject}: spec.multiline.flushAfter is not a duration between {least:g}s and "
+            f"{most:g}s; write it as 5s or 250ms"
+        )
+    return {"start": multiline.start, "flushSeconds": flush, "maxBytes": multiline.max_bytes}

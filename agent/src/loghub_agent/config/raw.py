@@ -1,0 +1,196 @@
+"""The LogPipeline spec as written: every key known, every type right, nothing yet interpreted.
+
+A document comes from the API server (`cluster`) or from a YAML file (`standalone`); `plan` resolves
+what this module lets through. The contract is versioned: an agent refuses what it does not know.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+
+from loghub_agent.config import limits, reading, selectors
+
+STREAMS: Final = ("Stdout", "Stderr")
+COMPRESSIONS: Final = ("LZ4", "None")
+"""What the core can do today; the contract also names ZSTD, which this agent refuses by name."""
+
+_MAX_GENERATION: Final = 2**63 - 1
+"""Generations are int64 in Kubernetes."""
+_LABEL_KEY: Final = 317
+"""A label or annotation key: a prefix of 253 characters, a slash, a name of 63."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Destination:
+    """Where log groups go, and under which name the keys are kept."""
+
+    endpoint: str
+    project: str
+    logstore: str
+    project_in: str
+    signature: str
+    region: str
+    compression: str
+    credentials_secret: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Select:
+    """Which containers: all of the given must hold, inside a list one is enough."""
+
+    namespaces: tuple[str, ...]
+    pod_labels: selectors.LabelSelector
+    pod_annotations: Mapping[str, str]
+    container_names: tuple[str, ...]
+    exclude_container_names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Multiline:
+    """How lines join: `start` in the syntax of Rust's regex crate, `flush_after` a duration."""
+
+    start: str
+    flush_after: str
+    max_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spec:
+    """One LogPipeline's `spec`, type-checked."""
+
+    destination: Destination
+    select: Select
+    streams: tuple[str, ...]
+    multiline: Multiline | None
+    static_tags: Mapping[str, str]
+    label_tags: Mapping[str, str]
+
+
+def read(document: object, *, subject: str) -> Spec:
+    """Read a `spec`; `subject` names its object in sentences ("LogPipeline ns/name").
+
+    Raises:
+        RefusedError: an unknown key, a wrong type, a value out of bounds or an unknown version.
+    """
+    root = reading.Section(document, subject=subject, path="spec")
+    version = root.whole("version", (0, _MAX_GENERATION))
+    if version != limits.CONTRACT_VERSION:
+        root.refuse(
+            "version",
+            f"is {version}, and this agent reads version {limits.CONTRACT_VERSION} only; "
+            "update the agents together with the operator",
+        )
+    _read_origin(root.section("origin"))
+    static_tags, label_tags = _read_tags(root.section("tags"))
+    spec = Spec(
+        destination=_read_destination(root.required_section("destination")),
+        select=_read_select(root.section("select")),
+        streams=_read_input(root.required_section("input")),
+        multiline=_read_multiline(root.section("multiline")),
+        static_tags=static_tags,
+        label_tags=label_tags,
+    )
+    root.end()
+    return spec
+
+
+def _read_origin(origin: reading.Section | None) -> None:
+    """Check the origin, which is for people who read the object: the agent does not use it."""
+    if origin is not None:
+        for key in ("kind", "namespace", "name", "uid"):
+            origin.text(key, "")
+        origin.whole("generation", (0, _MAX_GENERATION), 0)
+        origin.end()
+
+
+def _read_destination(section: reading.Section) -> Destination:
+    signature = section.choice("signature", ("V1", "V4"), "V4")
+    region = section.text("region", "")
+    if signature == "V4" and not region:
+        section.refuse("region", "is missing; signature V4 signs the region, so name it")
+    if section.text("compression", "") == "ZSTD":
+        section.refuse("compression", "is ZSTD, which this agent cannot do; use LZ4 or None")
+    destination = Destination(
+        endpoint=section.text("endpoint"),
+        project=section.text("project"),
+        logstore=section.text("logstore"),
+        project_in=section.choice("projectIn", ("Header", "Host"), "Header"),
+        signature=signature,
+        region=region,
+        compression=section.choice("compression", COMPRESSIONS, "LZ4"),
+        credentials_secret=section.text("credentialsSecret"),
+    )
+    section.end()
+    return destination
+
+
+def _read_select(section: reading.Section | None) -> Select:
+    if section is None:
+        return Select((), selectors.LabelSelector(), {}, (), ())
+    select = Select(
+        namespaces=section.texts("namespaces"),
+        pod_labels=_read_label_selector(section.section("podLabels")),
+        pod_annotations=section.mapping(
+            "podAnnotations", key_limit=_LABEL_KEY, value_limit=limits.MAX_ANNOTATION_CHARACTERS
+        ),
+        container_names=section.texts("containerNames"),
+        exclude_container_names=section.texts("excludeContainerNames"),
+    )
+    section.end()
+    return select
+
+
+def _read_label_selector(section: reading.Section | None) -> selectors.LabelSelector:
+    if section is None:
+        return selectors.LabelSelector()
+    labels = section.mapping("matchLabels", key_limit=_LABEL_KEY)
+    requirements = list(selectors.from_labels(labels))
+    for expression in section.sections("matchExpressions"):
+        operator = expression.choice("operator", selectors.OPERATORS)
+        values = expression.texts("values")
+        if operator in {"In", "NotIn"} and not values:
+            expression.refuse("values", f"is empty; {operator} needs at least one value")
+        if operator in {"Exists", "DoesNotExist"} and values:
+            expression.refuse("values", f"must be empty for {operator}; remove the values")
+        key = expression.text("key", limit=_LABEL_KEY)
+        requirements.append(selectors.Requirement(key, operator, frozenset(values)))
+        expression.end()
+    section.end()
+    return selectors.LabelSelector(tuple(requirements))
+
+
+def _read_input(section: reading.Section) -> tuple[str, ...]:
+    stdout = section.section("stdout")
+    if stdout is None:
+        section.end()
+        section.refuse("stdout", "is missing; it is the one input this agent knows")
+    streams = stdout.texts("streams") or STREAMS
+    for index, stream in enumerate(streams):
+        if stream not in STREAMS:
+            stdout.refuse(f"streams[{index}]", f"is {stream[:80]!r}; it must be Stdout or Stderr")
+    stdout.end()
+    section.end()
+    return streams
+
+
+def _read_multiline(section: reading.Section | None) -> Multiline | None:
+    if section is None:
+        return None
+    multiline = Multiline(
+        start=section.text("start"),
+        flush_after=section.text("flushAfter", "5s"),
+        max_bytes=section.whole("maxBytes", limits.MULTILINE_BYTES, 512 * 1024),
+    )
+    section.end()
+    return multiline
+
+
+def _read_tags(section: reading.Section | None) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    if section is None:
+        return {}, {}
+    static = section.mapping("static", key_limit=limits.MAX_TAG_CHARACTERS)
+    labels = section.mapping(
+        "podLabels", key_limit=_LABEL_KEY, value_limit=limits.MAX_TAG_CHARACTERS
+    )
+    section.end()
+    return static, labels
