@@ -1,0 +1,144 @@
+"""The little that the agent keeps of a pod, read from the API server's object or a saved state.
+
+Pods come from `cluster` or, without Kubernetes, from `standalone`; `inventory` holds them,
+`matching` compares them with pipelines and `planning` turns their containers into sources.
+A pod object is 5 to 20 KB of JSON; what stays here is about 1 KB.
+"""
+
+import dataclasses
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from loghub_agent import errors
+from loghub_agent.config import limits
+
+PREFIX: Final = "loghub.dev/"
+EXCLUDE: Final = PREFIX + "exclude"
+LOGSTORE: Final = PREFIX + "logstore"
+PROJECT: Final = PREFIX + "project"
+
+_CONFIG_HASH: Final = "kubernetes.io/config.hash"
+_HASH_FORM: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+"""A static pod's hash names a directory, and any user can set the annotation: no dots, no slash."""
+_TERMINAL: Final = frozenset(("Succeeded", "Failed"))
+_DEFAULT_GRACE_SECONDS: Final = 30
+"""Kubernetes' default for terminationGracePeriodSeconds."""
+_MAX_GRACE_SECONDS: Final = 300
+"""How long a pod that vanished while running may keep its sources open; a guess."""
+_SECTIONS: Final = ("initContainers", "containers", "ephemeralContainers")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Container:
+    """One container of any kind: init, ordinary or ephemeral."""
+
+    name: str
+    image: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod of this node. `labels` and `annotations` are None where nobody knows them."""
+
+    uid: str
+    """The object's uid; in standalone mode the uid in the directory's name."""
+    log_uid: str
+    """The uid in the log directory's name: a static pod's is its configuration hash."""
+    namespace: str
+    name: str
+    node: str
+    ip: str
+    labels: Mapping[str, str] | None
+    annotations: Mapping[str, str] | None
+    containers: tuple[Container, ...]
+    finished: bool = False
+    """Whether the phase is final."""
+    running: bool = False
+    """Whether a container was running when the pod was last seen."""
+    grace_seconds: int = _DEFAULT_GRACE_SECONDS
+
+    @property
+    def directory(self) -> str:
+        """The name of its directory beneath /var/log/pods."""
+        return f"{self.namespace}_{self.name}_{self.log_uid}"
+
+    @property
+    def excluded(self) -> bool:
+        """Whether the pod asks not to be collected at all."""
+        return self.annotations is not None and self.annotations.get(EXCLUDE) == "true"
+
+
+def from_object(document: Mapping[str, Any]) -> Pod:
+    """Read a pod as the API server sends it.
+
+    Raises:
+        RefusedError: it lacks what every pod has (a foreign or broken answer).
+    """
+    try:
+        metadata, spec = document["metadata"], document["spec"]
+        status = document.get("status") or {}
+        annotations = metadata.get("annotations") or {}
+        config_hash = annotations.get(_CONFIG_HASH, "")
+        return Pod(
+            uid=metadata["uid"],
+            log_uid=config_hash if _HASH_FORM.fullmatch(config_hash) else metadata["uid"],
+            namespace=sys.intern(metadata["namespace"]),
+            name=metadata["name"],
+            node=sys.intern(spec.get("nodeName") or ""),
+            ip=status.get("podIP") or "",
+            labels=_interned(metadata.get("labels") or {}),
+            annotations=_interned(annotations, limits.MAX_ANNOTATION_CHARACTERS),
+            containers=tuple(_containers(spec)),
+            finished=status.get("phase") in _TERMINAL,
+            running=_runs(status),
+            grace_seconds=_grace(spec),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise errors.RefusedError(f"a pod from the API server has no readable {fault}") from fault
+
+
+def _interned(values: Mapping[str, str], longest: int = sys.maxsize) -> dict[str, str]:
+    return {
+        sys.intern(key): sys.intern(value) for key, value in values.items() if len(value) <= longest
+    }
+
+
+def _containers(spec: Mapping[str, Any]) -> Iterator[Container]:
+    for section in _SECTIONS:
+        for container in spec.get(section) or ():
+            yield Container(sys.intern(container["name"]), sys.intern(container.get("image") or ""))
+
+
+def _runs(status: Mapping[str, Any]) -> bool:
+    return any(
+        (container.get("state") or {}).get("running") is not None
+        for section in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+        for container in status.get(section) or ()
+    )
+
+
+def _grace(spec: Mapping[str, Any]) -> int:
+    seconds = spec.get("terminationGracePeriodSeconds")
+    return min(_DEFAULT_GRACE_SECONDS if seconds is None else int(seconds), _MAX_GRACE_SECONDS)
+
+
+def to_state(pod: Pod) -> dict[str, Any]:
+    """Return the pod as plain JSON values for the state directory."""
+    state = {field.name: getattr(pod, field.name) for field in dataclasses.fields(pod)}
+    state["containers"] = [[container.name, container.image] for container in pod.containers]
+    return state
+
+
+def from_state(state: Mapping[str, Any]) -> Pod:
+    """Read what `to_state` wrote.
+
+    Raises:
+        StateError: it is not what `to_state` writes.
+    """
+    try:
+        containers = tuple(Container(name, image) for name, image in state["containers"])
+        return Pod(**{**state, "containers": containers})
+    except (KeyError, TypeError, ValueError) as fault:
+        raise errors.StateError(f"a saved pod cannot be read: {fault}") from fault
