@@ -127,7 +127,7 @@ def _source(
 def _tags(
     pipeline: plan.Pipeline, pod: pods.Pod, container: pods.Container, node: str
 ) -> dict[str, str]:
-    """Return Alibaba's default tags and the configured ones, which win; what is unknown is left out."""
+    """Return Alibaba's default tags and the configured ones, which win; unknown ones are absent."""
     tags = {
         "_namespace_": pod.namespace,
         "_pod_name_": pod.name,

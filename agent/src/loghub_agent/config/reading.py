@@ -50,9 +50,11 @@ class Section:
                 "remove it, or update the agent if a newer operator wrote it",
             )
 
-    def has(self, key: str) -> bool:
-        """Say whether `key` is present and not null."""
-        return self._values.get(key) is not None
+    def names(self) -> list[str]:
+        """Return the keys of a map whose keys are names, refusing one that is no text."""
+        if len(self._values) > limits.MAX_ENTRIES:
+            self.refuse("", f"has over {limits.MAX_ENTRIES} entries; split it")
+        return [self._checked_text("", name, limits.MAX_TEXT_CHARACTERS) for name in self._values]
 
     def section(self, key: str) -> "Section | None":
         """Return the map at `key`, or None where it is absent."""
