@@ -7,7 +7,7 @@ pipeline's last good form running, across restarts too (`state`).
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from loghub_agent import errors
@@ -37,8 +37,17 @@ class Outcome:
 class _Entry:
     current: Version
     good: Version | None = None
-    core_refusal: str = ""
-    good_refused: bool = False
+    """The last version that the core took, in this process or a former one."""
+    running: Version | None = None
+    """The last version that the core took in this process."""
+    refused: Version | None = None
+    """The version that the core refused, and its sentence."""
+    sentence: str = ""
+
+    def refusal(self) -> str:
+        if self.refused is self.current:
+            return self.sentence
+        return self.current.refusal
 
 
 def read_version(document: object, *, name: str, namespace: str, generation: int) -> Version:
@@ -67,9 +76,10 @@ class Catalog:
         if entry is None:
             self._entries[name] = _Entry(version)
             return True
-        changed = entry.current != version
+        if entry.current == version:
+            return False  # and keep the known one: verdicts are tied to its identity
         entry.current = version
-        return changed
+        return True
 
     def remove(self, name: str) -> bool:
         """Forget a pipeline; say whether it was known."""
@@ -84,58 +94,65 @@ class Catalog:
             changed = self.observe(name, version) or changed
         return changed
 
-    def wanted(self, refused: Collection[str] = ()) -> Iterator[plan.Pipeline]:
-        """Yield what should run; of pipelines in `refused` by the core, the last good form."""
+    def wanted(self, refused: Collection[str] = ()) -> dict[str, Version]:
+        """Return what should run, by name; of what the core `refused`, the last good form."""
+        versions: dict[str, Version] = {}
         for name, entry in self._entries.items():
-            version = entry.current
-            if version.pipeline is None or name in refused:
-                version = entry.good or version
-            usable = name not in refused or version is entry.good
-            if version.pipeline is not None and usable:
-                yield version.pipeline
+            version: Version | None = entry.current
+            if entry.current.pipeline is None or name in refused:
+                version = entry.good
+            if version is not None:
+                versions[name] = version
+        return versions
 
-    def has_fallback(self, name: str) -> bool:
-        """Say whether another form of the pipeline than the current one ran before."""
+    def has_fallback(self, name: str, refused: Version) -> bool:
+        """Say whether a version other than the `refused` one ran before."""
         entry = self._entries.get(name)
-        return entry is not None and entry.good is not None and entry.good != entry.current
+        return entry is not None and entry.good is not None and entry.good is not refused
 
-    def settle(self, refused: Mapping[str, str], still_refused: Collection[str] = ()) -> bool:
-        """Take the core's verdict on `wanted()`, and on `wanted(refused)` where it was asked.
+    def settle(self, applied: Mapping[str, Version], refused: Mapping[str, str]) -> bool:
+        """Take the core's verdict on the versions `applied`; `refused` holds sentences by name.
+
+        The versions are passed back in because newer ones may have come while the core thought.
 
         Returns:
             Whether a pipeline has a new last good form, which is then worth saving.
         """
         news = False
-        for name, entry in self._entries.items():
-            entry.core_refusal = refused.get(name, "")
-            entry.good_refused = name in still_refused
-            accepted = entry.current.pipeline is not None and name not in refused
-            if accepted and entry.good != entry.current:
-                entry.good = entry.current
-                news = True
+        for name, version in applied.items():
+            entry = self._entries.get(name)
+            if entry is None:
+                continue
+            if name in refused:
+                entry.refused, entry.sentence = version, refused[name]
+                continue
+            entry.running = version
+            news = news or entry.good is not version
+            entry.good = version
+            if entry.refused is version:
+                entry.refused = None
         return news
 
     def outcomes(self) -> list[Outcome]:
-        """Return what became of every pipeline, sorted by name. Meaningful after `settle`."""
+        """Return what became of every pipeline that was settled, sorted by name."""
         return [
-            Outcome(name, self._running(entry), entry.current.refusal or entry.core_refusal)
+            Outcome(name, entry.running.generation if entry.running else 0, entry.refusal())
             for name, entry in sorted(self._entries.items())
+            if entry.running or entry.refusal()
         ]
-
-    @staticmethod
-    def _running(entry: _Entry) -> int:
-        if entry.good is None or entry.good_refused:
-            return 0
-        if entry.core_refusal and entry.good == entry.current:
-            return 0
-        return entry.good.generation
 
     def to_state(self) -> list[dict[str, object]]:
-        """Return every pipeline as plain JSON values: current and last good version."""
-        return [
-            {"name": name, "current": _saved(entry.current), "good": _saved(entry.good)}
-            for name, entry in self._entries.items()
-        ]
+        """Return every pipeline as plain JSON values: its current version and the last good one.
+
+        The latter is null where there is none and left out where it is the current one.
+        """
+        items: list[dict[str, object]] = []
+        for name, entry in self._entries.items():
+            item: dict[str, object] = {"name": name, "current": _saved(entry.current)}
+            if entry.good is not entry.current:
+                item["good"] = entry.good and _saved(entry.good)
+            items.append(item)
+        return items
 
     def restore(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Read what `to_state` wrote.
@@ -144,16 +161,15 @@ class Catalog:
             StateError: it is not what `to_state` writes.
         """
         try:
-            entries = {
-                item["name"]: _Entry(
-                    self._version(item["name"], item["current"]),
-                    self._version(item["name"], item["good"]) if item["good"] else None,
-                )
-                for item in items
-            }
+            self._entries = {item["name"]: self._restored(item) for item in items}
         except (KeyError, TypeError, ValueError) as fault:
             raise errors.StateError(f"a saved pipeline cannot be read: {fault}") from fault
-        self._entries = entries
+
+    def _restored(self, item: Mapping[str, Any]) -> _Entry:
+        name, current = item["name"], self._version(item["name"], item["current"])
+        if "good" not in item:
+            return _Entry(current, good=current)
+        return _Entry(current, good=self._version(name, item["good"]) if item["good"] else None)
 
     def _version(self, name: str, saved: Mapping[str, Any]) -> Version:
         document = json.loads(saved["document"])
@@ -161,7 +177,5 @@ class Catalog:
         return read_version(document, name=name, namespace=self._namespace, generation=generation)
 
 
-def _saved(version: Version | None) -> dict[str, object] | None:
-    if version is None:
-        return None
+def _saved(version: Version) -> dict[str, object]:
     return {"generation": version.generation, "document": version.document}

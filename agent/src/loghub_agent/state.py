@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ class Directory:
         """
         self._folder = state_dir / _FOLDER
         self._scope = dict(scope)
+        self._one_writer = threading.Lock()  # a cancelled save may still be running on its thread
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as fault:
@@ -66,9 +68,10 @@ class Directory:
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
         final, draft = self._folder / f"{name}.json", self._folder / f"{name}.json.new"
         try:
-            _write_synced(draft, text.encode("utf-8", "surrogatepass"))
-            draft.replace(final)
-            _sync_folder(self._folder)
+            with self._one_writer:
+                _write_synced(draft, text.encode("utf-8", "surrogatepass"))
+                draft.replace(final)
+                _sync_folder(self._folder)
         except OSError as fault:
             raise errors.StateError(f"{final} cannot be written: {fault.strerror}") from fault
 

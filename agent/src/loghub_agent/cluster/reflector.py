@@ -110,6 +110,8 @@ class Reflector(Generic[_Item]):
         """Clock time of the last word from the server."""
         self.lists = 0
         self.watches = 0
+        self.on_listed: Callable[[], None] = lambda: None
+        """Called after every list, also one that changed nothing."""
         self.complaint = ""
         """What stands in the way now; empty while all is well."""
 
@@ -185,6 +187,7 @@ class Reflector(Generic[_Item]):
         self.has_picture = True
         self.lists += 1
         self._heard()
+        self.on_listed()
         _log.info("listed", extra={"watch": self.name, "objects": len(items)})
 
     def _read_into(self, items: list[_Item], documents: Iterable[dict[str, Any]]) -> None:
