@@ -27,3 +27,34 @@ help: ## Show this list
 setup: .tools/bin/uv ## Create .venv with every program (editable) and every tool
 	@tools/prerequisites.sh setup
 	@$(UV) sync --quiet --all-packages
+
+.PHONY: build
+build: setup ## Build every program in release mode into .venv/bin
+
+##@ Gates
+.PHONY: format
+format: setup ## Rewrite every source file in the one format
+	@$(RUN)/ruff format --quiet .
+	@$(RUN)/ruff check --quiet --fix .
+	@cargo fmt --all
+
+.PHONY: lint
+lint: setup ## Format, lint, types, sizes, clippy: everything that is judged without running
+	@$(RUN)/ruff format --check .
+	@$(RUN)/ruff check .
+	@$(RUN)/mypy
+	@$(PY) tools/check_sizes.py
+	@cargo fmt --all --check
+	@cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+
+.PHONY: unit
+unit: setup ## Python and Rust tests that need no cluster
+	@$(RUN)/pytest -q -m "not cluster"
+	@cargo test --quiet --workspace --locked
+
+.PHONY: test
+test: lint unit ## Everything CI runs
+
+.PHONY: clean
+clean: ## Remove what the build made (the caches outside the work tree stay)
+	@rm -rf .venv .tools target build dist
