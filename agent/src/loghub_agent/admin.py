@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
-from loghub_agent import errors, telemetry
+from loghub_agent import errors, metrics
 
 _log = logging.getLogger(__name__)
 
@@ -35,13 +35,13 @@ class Health:
         stuck: Callable[[], Iterable[str]],
         ready: Callable[[], bool],
         refresh: Callable[[], Awaitable[None]],
-        metrics: telemetry.Metrics,
+        exposition: metrics.Exposition,
     ) -> None:
         """`stuck` yields sentences about what makes no progress; `refresh` takes new counters."""
         self._stuck = stuck
         self._ready = ready
         self._refresh = refresh
-        self._metrics = metrics
+        self._exposition = exposition
 
     async def live(self, _: web.Request) -> web.Response:
         """Answer /healthz."""
@@ -59,7 +59,7 @@ class Health:
         with contextlib.suppress(errors.CoreError):
             await self._refresh()
         return web.Response(
-            body=self._metrics.render(),
+            body=self._exposition.render(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
@@ -68,9 +68,14 @@ class Health:
 async def serving(listen: str, health: Health) -> AsyncIterator[None]:
     """Serve the pages on `listen` (HOST:PORT, an empty host for all addresses) meanwhile.
 
+    An empty `listen` serves nothing.
+
     Raises:
         UsageError: the address cannot be listened on.
     """
+    if not listen:
+        yield
+        return
     host, _, port = listen.rpartition(":")
     application = web.Application(client_max_size=_MAX_REQUEST_BYTES)
     application.router.add_get("/healthz", health.live)

@@ -65,6 +65,7 @@ class Collecting:
         self._refused: dict[str, str] = {}
         """What the core refused of it; tried again with every plan."""
         self._announced: dict[str, str] = {}
+        self._said: frozenset[str] = frozenset()
         self.may_plan: Callable[[], bool] = lambda: True
         """Whether catalog, inventory and keyring are complete. A plan made earlier would stop
         sources that only have not been listed yet."""
@@ -73,6 +74,8 @@ class Collecting:
         deleted pod was forgotten."""
         self.plan = planning.Plan("", {}, {})
         self.stats: supervisor.Stats | None = None
+        self.first_plan = asyncio.Event()
+        """Set once the core runs a plan."""
         self.applied = 0
         """Plans handed over since the start."""
         self.complaint = ""
@@ -166,6 +169,7 @@ class Collecting:
             plan = self._build(fallback)
             news = self.catalog.settle(fallback, await self._core.apply(plan.text)) or news
         self.applied += 1
+        self.first_plan.set()
         _log.info(
             "plan applied",
             extra={
@@ -242,4 +246,11 @@ class Collecting:
         released = self.inventory.release(plan.sources, is_drained)
         if released:
             self.poke()
+        self._announce_sentences()
         self.on_news(False, released)
+
+    def _announce_sentences(self) -> None:
+        sentences = frozenset(self.sentences())
+        for sentence in sorted(sentences - self._said):
+            _log.warning("something is wrong", extra={"reason": sentence})
+        self._said = sentences

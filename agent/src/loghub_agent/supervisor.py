@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
-from loghub_agent import errors
+from loghub_agent import __version__, _core, errors, settings
 
 _Result = TypeVar("_Result")
 
+USER_AGENT: Final = f"loghub-agent/{__version__}"
+"""How the agent names itself to destinations and to the API server."""
 _MAX_ERROR: Final = 300
 """Characters kept of the core's last error per pipeline; a guess."""
 
@@ -73,6 +75,28 @@ COUNTERS: Final = (
     "readBytes", "readLines", "sentBytes", "sentLines", "sentRequests", "retries",
 )  # fmt: skip
 GAUGES: Final = ("lagSeconds", "queueBytes")
+
+
+def open_core(chosen: settings.Settings) -> Core:
+    """Start the compiled core, which restores its checkpoints.
+
+    Raises:
+        CoreError: its state directory cannot be used.
+    """
+    given = {
+        "batchBytes": chosen.core.batch_bytes,
+        "batchLogs": chosen.core.batch_logs,
+        "batchSeconds": chosen.core.batch_seconds,
+        "queueBytesPerDestination": chosen.core.queue_bytes_per_destination,
+        "maxLineBytes": chosen.core.max_line_bytes,
+        "scanSeconds": chosen.core.scan_seconds,
+        "userAgent": USER_AGENT,
+    }
+    options = {key: value for key, value in given.items() if value is not None}
+    try:
+        return _core.Core(str(chosen.state), json.dumps(options))
+    except (ValueError, RuntimeError, OSError) as fault:
+        raise errors.CoreError(f"the core does not start: {fault}") from fault
 
 
 class Supervisor:
