@@ -54,7 +54,7 @@ def faults(path: Path) -> list[str]:
     if path.suffix == ".py":
         found += long_functions(path)
     if name.parts[0] == "operator" and (
-        name.parts[1] != "src" and path.suffix == ".py" or path.name.startswith("test_")
+        (name.parts[1] != "src" and path.suffix == ".py") or path.name.startswith("test_")
     ):
         # A test or package file here makes pytest plant a hollow module named `operator`
         # over the standard library's.
