@@ -1,10 +1,9 @@
-"""Types of the compiled data path; the agent's inner contract (documents are JSON)."""
+# Types of the compiled data path: the agent's inner contract (documents are JSON).
 
 __version__: str
 
 class Core:
-    """Moves bytes from container log files to acknowledged `PutLogs` requests."""
-
+    # Moves bytes from container log files to acknowledged `PutLogs` requests.
     def __init__(self, state_dir: str, settings_json: str) -> None: ...
     def apply(self, plan_json: str) -> str: ...
     def set_credentials(self, name: str, access_key_id: str, access_key_secret: str) -> None: ...
