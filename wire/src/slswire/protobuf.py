@@ -3,6 +3,7 @@
 `schema` holds the messages, `model` the values.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,15 @@ from google.protobuf.message import DecodeError
 
 from slswire import errors, schema
 from slswire.model import Log, LogGroup, Pairs
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Summary:
+    """What a server needs to know of a log group it stores as bytes; times are unix seconds."""
+
+    logs: int
+    min_time: int
+    max_time: int
 
 
 def encode_log_group(group: LogGroup) -> bytes:
@@ -49,6 +59,16 @@ def decode_log_group(data: bytes) -> LogGroup:
         )
     except UnicodeDecodeError as fault:
         raise errors.make("InvalidEncoding") from fault
+
+
+def inspect(data: bytes) -> Summary:
+    """The summary of the valid log group in `data`; a group without logs has times 0.
+
+    Raises:
+        SlsError: PostBodyInvalid, or InvalidEncoding for text that is not UTF-8.
+    """
+    times = [log.time for log in decode_log_group(data).logs]
+    return Summary(len(times), min(times, default=0), max(times, default=0))
 
 
 def join_log_groups(encoded: Sequence[bytes]) -> bytes:
