@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
+
 from slswire import errors
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
@@ -79,7 +80,7 @@ async def test_project_stands_in_the_header_and_is_signed(serve):
     seen = {}
 
     async def answer(request: web.Request) -> web.Response:
-        seen.update(request.headers)
+        seen.update({name.lower(): value for name, value in request.headers.items()})
         return web.json_response({"projectName": "shop"})
 
     async with Client(Endpoint(await serve(answer)), KEY) as client:
