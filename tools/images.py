@@ -1,0 +1,157 @@
+"""Builds the three images: packages installed outside, copied in, tagged by what they hold.
+
+    python tools/images.py stage      installs into build/images/<program>/opt
+    python tools/images.py build      stages, then builds those whose tag is not there yet
+    python tools/images.py tag        prints the tag, which changes with any source or lock
+
+`harness` builds and loads with what the chosen cluster provider has (buildah, docker or podman).
+"""
+
+import hashlib
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OUT = ROOT / "build" / "images"
+PROGRAMS = ("operator", "agent", "ingest")
+UV = str(ROOT / ".tools" / "bin" / "uv")
+VERSION = "0.1.0"
+WORKLOAD = "docker.io/library/python:3.11-slim-bookworm"
+"""What the examples run. A cluster without a registry gets the local base image by that name."""
+
+_SOURCES = ("wire", "operator", "agent", "ingest", "images", "Cargo.lock", "uv.lock")
+
+
+def tag() -> str:
+    """The version and a digest of everything that goes into an image."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "--", *_SOURCES],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    digest = hashlib.sha256()
+    for name in sorted(set(listed)):
+        path = ROOT / name
+        if path.is_file():
+            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{VERSION}-{digest.hexdigest()[:12]}"
+
+
+def name(program: str) -> str:
+    """The image of `program`, with its tag."""
+    return f"loghub.local/{program}:{tag()}"
+
+
+def stage(program: str) -> pathlib.Path:
+    """Install `program` and all it needs; returns the build context."""
+    context = OUT / program
+    target = context / "opt"
+    shutil.rmtree(context, ignore_errors=True)
+    wheels = context / "wheels"
+    wheels.mkdir(parents=True)
+    requirements = context / "requirements.txt"
+    package = f"loghub-{program}"
+    _run(
+        UV,
+        "export",
+        "--quiet",
+        "--frozen",
+        "--no-dev",
+        "--no-emit-workspace",
+        "--no-hashes",
+        "--no-header",
+        "--package",
+        package,
+        "-o",
+        str(requirements),
+    )
+    _run(
+        UV,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        "python3",
+        "--target",
+        str(target),
+        "--link-mode",
+        "copy",
+        "-r",
+        str(requirements),
+    )
+    for part in ("slswire", package):
+        _run(UV, "build", "--quiet", "--wheel", "--package", part, "-o", str(wheels))
+    _run(
+        UV,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        "python3",
+        "--target",
+        str(target),
+        "--no-deps",
+        *map(str, sorted(wheels.glob("*.whl"))),
+    )
+    shutil.rmtree(wheels)
+    requirements.unlink()
+    _run(sys.executable, "-m", "compileall", "-q", "-j", "2", str(target))
+    shutil.copy(ROOT / "images" / program / "Dockerfile", context / "Dockerfile")
+    return context
+
+
+def build() -> None:
+    """Build and load every image of the current tag."""
+    for program in PROGRAMS:
+        started = time.monotonic()
+        image = name(program)
+        if _harness("has-image", image).returncode == 0:
+            print(f"{image} is there", flush=True)
+        else:
+            context = stage(program)
+            _harness(
+                "build-image",
+                "--tag",
+                image,
+                "--file",
+                str(context / "Dockerfile"),
+                "--context",
+                str(context),
+                check=True,
+            )
+            print(f"{image} built in {time.monotonic() - started:.0f} s", flush=True)
+        _harness("load-image", image, check=True)
+    _harness("load-image", WORKLOAD, check=True)
+
+
+def _harness(*arguments: str, check: bool = False) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "harness", *arguments], cwd=ROOT, check=check)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+def main() -> int:
+    """Do what the one argument says."""
+    match sys.argv[1:]:
+        case ["stage"]:
+            for program in PROGRAMS:
+                print(stage(program))
+        case ["build"]:
+            build()
+        case ["tag"]:
+            print(tag())
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
