@@ -1,0 +1,74 @@
+"""Records as lines for a terminal or for another program.
+
+A record is the flat form that a query returns: fields, `__time__`, `__source__`, `__tag__:NAME`.
+What a container wrote never reaches the terminal as a control sequence.
+"""
+
+import datetime as dt
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from slswire.model import Log, LogGroup
+
+Format = Literal["text", "json"]
+Record = Mapping[str, str]
+
+_AGENT_FIELDS: Final = frozenset({"content", "_time_", "_source_"})
+_FRACTION: Final = re.compile(r"\.(\d{3})\d*")
+
+
+def record(group: LogGroup, log: Log) -> dict[str, str]:
+    """The flat form of one log of a group, as a query would return it."""
+    flat = {"__time__": str(log.time), "__source__": group.source, "__topic__": group.topic}
+    flat |= {f"__tag__:{key}": value for key, value in group.tags}
+    return flat | dict(log.contents)
+
+
+def line(found: Record, shape: Format, *, colour: bool) -> str:
+    """One output line, without the newline."""
+    if shape == "json":
+        return json.dumps(dict(found), ensure_ascii=False)
+    pod = found.get("__tag__:_pod_name_", "")
+    where = "/".join(filter(None, [found.get("__tag__:_namespace_", ""), pod]))
+    where = where or found.get("__source__", "")
+    if container := found.get("__tag__:_container_name_", ""):
+        where += f" {container}"
+    time, where, text = _time(found), _safe(where), _safe(_text(found))
+    if not colour:
+        return f"{time}  {where}  {text}"
+    mark = "\x1b[31m" if found.get("_source_") == "stderr" else "\x1b[36m"
+    return f"\x1b[2m{time}\x1b[0m  {mark}{where}\x1b[0m  {text}"
+
+
+def _text(found: Record) -> str:
+    if "content" in found:
+        return found["content"]
+    fields = {
+        key: value
+        for key, value in found.items()
+        if key not in _AGENT_FIELDS and not key.startswith("__")
+    }
+    return " ".join(f"{key}={value}" for key, value in fields.items())
+
+
+def _time(found: Record) -> str:
+    if exact := found.get("_time_", ""):
+        return _safe(_FRACTION.sub(r".\1", exact, count=1))
+    try:
+        moment = dt.datetime.fromtimestamp(int(found.get("__time__", "")), dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return "-"
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _safe(text: str) -> str:
+    if text.isprintable():
+        return text
+    # Lines of one record (a stack trace) stay lines; everything else that moves a cursor is shown.
+    return "".join(
+        char if char in "\n\t" or unicodedata.category(char)[0] != "C" else repr(char)[1:-1]
+        for char in text
+    )

@@ -1,0 +1,89 @@
+"""The command line as a person meets it: statuses and sentences."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run(*arguments: str, path: str = "/nowhere", **environment: str):
+    return subprocess.run(
+        [sys.executable, "-m", "loghub_cli", *arguments],
+        capture_output=True,
+        text=True,
+        env={"PATH": path, **environment},
+        timeout=30,
+    )
+
+
+def test_version_names_program_and_version():
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, "loghub 0.1.0\n")
+
+
+def test_no_kubectl_says_what_to_install_or_to_use_instead():
+    done = run("tail", "web")
+    assert done.returncode == 1
+    assert "Install it" in done.stderr
+    assert "--endpoint" in done.stderr
+
+
+def test_endpoint_without_project_is_wrong_usage():
+    done = run("logs", "web", "--endpoint", "http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert "--project" in done.stderr
+
+
+@pytest.mark.parametrize("span", ["10", "5 minutes", "-1h", ""])
+def test_span_that_is_none_says_how_to_write_one(span):
+    done = run(
+        "logs",
+        "web",
+        f"--since={span}",
+        "--endpoint",
+        "http://127.0.0.1:1",
+        "--project",
+        "p",
+        LOGHUB_ACCESS_KEY_ID="a",
+        LOGHUB_ACCESS_KEY_SECRET="b",
+    )
+    assert done.returncode == 2
+    assert "15m" in done.stderr
+
+
+def test_service_that_is_away_is_one_sentence_and_no_trace():
+    done = run(
+        "logs",
+        "web",
+        "--endpoint",
+        "http://127.0.0.1:1",
+        "--project",
+        "shop",
+        LOGHUB_ACCESS_KEY_ID="a",
+        LOGHUB_ACCESS_KEY_SECRET="b",
+    )
+    assert done.returncode == 1
+    assert "127.0.0.1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def kubectl(folder, answer: str) -> str:
+    """A kubectl that answers everything with `answer`, for faults a real cluster cannot show."""
+    program = folder / "kubectl"
+    program.write_text(f"#!/bin/sh\n{answer}\n")
+    program.chmod(0o755)
+    return f"{folder}:/usr/bin:/bin"
+
+
+def test_store_that_is_not_there_names_namespace_and_the_way_out(tmp_path):
+    done = run("tail", "web", "-n", "shop", path=kubectl(tmp_path, "exit 0"))
+    assert done.returncode == 1
+    assert "no LogStore web in namespace shop" in done.stderr
+    assert "-n" in done.stderr
+
+
+def test_words_of_a_failing_kubectl_are_passed_on(tmp_path):
+    answer = "echo 'error: You must be logged in to the server' >&2; exit 1"
+    done = run("tail", "web", "-n", "shop", path=kubectl(tmp_path, answer))
+    assert done.returncode == 1
+    assert "You must be logged in" in done.stderr
