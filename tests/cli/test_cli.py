@@ -9,6 +9,7 @@ import pytest
 def run(*arguments: str, path: str = "/nowhere", **environment: str):
     return subprocess.run(
         [sys.executable, "-m", "loghub_cli", *arguments],
+        check=False,
         capture_output=True,
         text=True,
         env={"PATH": path, **environment},
