@@ -43,7 +43,10 @@ lint: setup ## Format, lint, types, sizes, clippy: everything that is judged wit
 	@$(RUN)/ruff format --check .
 	@$(RUN)/ruff check .
 	@$(RUN)/mypy
+	@mkdir -p build; $(RUN)/lint-imports --no-cache > build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(PY) tools/check_sizes.py
+	@$(RUN)/yamllint --strict .
+	@$(RUN)/shellcheck tools/*.sh .ci/run
 	@cargo fmt --all --check
 	@cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 
