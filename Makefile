@@ -31,6 +31,14 @@ setup: .tools/bin/uv ## Create .venv with every program (editable) and every too
 .PHONY: build
 build: setup ## Build every program in release mode into .venv/bin
 
+.PHONY: demo
+demo: setup ## A cluster, the three programs, a small shop, and its lines read back
+	@$(PY) tools/demo.py
+
+.PHONY: images
+images: setup ## Build the images and load them into the cluster
+	@$(PY) tools/images.py build
+
 ##@ Gates
 .PHONY: format
 format: setup ## Rewrite every source file in the one format
