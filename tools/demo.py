@@ -21,7 +21,7 @@ LINES_SECONDS = 120
 """From the shop's start to its first line in the service; a healthy run needs a few seconds."""
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A step did not work; the sentence says which and where to look."""
 
 
@@ -46,7 +46,7 @@ def run(*command: str, quiet: bool = False) -> str:
     )
     if done.returncode:
         words = (done.stderr or "").strip()
-        raise Failed(f"`{' '.join(command[:4])} ...` ended with {done.returncode}. {words}")
+        raise FailedError(f"`{' '.join(command[:4])} ...` ended with {done.returncode}. {words}")
     return done.stdout or ""
 
 
@@ -113,7 +113,7 @@ def lines(store: str, query: str = "*", limit: int = 6) -> None:
             print(done.stdout, flush=True)
             return
         if time.monotonic() > deadline:
-            raise Failed(f"no line of {store} after {LINES_SECONDS} s. {done.stderr}")
+            raise FailedError(f"no line of {store} after {LINES_SECONDS} s. {done.stderr}")
         time.sleep(0.5)
 
 
@@ -134,9 +134,8 @@ def next_steps() -> None:
     report = json.loads(
         run(str(kubectl), "get", "logconfigs", "-n", "shop", "-o", "json", quiet=True)
     )
-    print(
-        f"\n\033[1mEverything runs: {len(report['items'])} LogConfigs in namespace shop.\033[0m Times:"
-    )
+    count = len(report["items"])
+    print(f"\n\033[1mEverything runs: {count} LogConfigs in namespace shop.\033[0m Times:")
     for title, took in _times:
         print(f"  {took:6.1f} s  {title}")
     print(f"""
@@ -170,7 +169,7 @@ def main() -> int:
         with step("The same, live"):
             tail(4)
         next_steps()
-    except Failed as fault:
+    except FailedError as fault:
         print(f"\nmake demo: {fault}", file=sys.stderr)
         return 1
     return 0
