@@ -7,6 +7,7 @@ everything that went into it, so that a changed version line builds anew and not
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -71,6 +72,7 @@ def names() -> list[str]:
     return [program for module in MODULES for program in module.packages]
 
 
+@functools.cache
 def path(program: str) -> Path:
     """The built `program`, building its whole module first where the cache does not have it.
 

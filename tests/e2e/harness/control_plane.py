@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from harness import binaries, kubeconfig, servers, waiting
+from harness import kubeconfig, servers, waiting
 from harness.certificates import Pair
 from harness.children import Child
 
@@ -70,7 +70,8 @@ class ControlPlane:
         waiting.until("kube-apiserver is ready", self._ready, seconds=servers.READY_SECONDS)
         waiting.until("namespace default exists", self._has_default_namespace)
         if self._controllers and "controllers" not in self._children:
-            self._launch("controllers", self._controller_manager())
+            selection = ",".join(self._controllers)
+            self._launch("controllers", servers.controller_manager(self._site, selection))
 
     def stop(self) -> None:
         """Kill the API server: open watches break and its port refuses. The data stays in etcd."""
@@ -107,16 +108,6 @@ class ControlPlane:
 
     def _has_default_namespace(self) -> bool:
         return servers.answers(self._site, "/api/v1/namespaces/default")
-
-    def _controller_manager(self) -> list[str]:
-        return [
-            str(binaries.path("kube-controller-manager")),
-            f"--kubeconfig={self.kubeconfig}",
-            f"--controllers={','.join(self._controllers)}",
-            f"--service-account-private-key-file={self._site.authority.key_only('service-accounts')}",
-            "--leader-elect=false",
-            "--secure-port=0",
-        ]
 
 
 def _free_ports(count: int) -> list[int]:

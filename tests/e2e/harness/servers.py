@@ -1,6 +1,6 @@
 """Command lines of etcd and the Kubernetes servers, for the small control plane and for a cluster.
 
-`control_plane` starts the first two on loopback; `local` starts all of them in a network namespace.
+`control_plane` starts the first two on loopback; `local` starts all in a network namespace.
 """
 
 import ssl
@@ -8,7 +8,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import binaries
+from harness import binaries, kubeconfig
 from harness.certificates import Authority, Pair
 
 SERVICE_RANGE = "10.96.0.0/16"
@@ -104,6 +104,60 @@ def apiserver(site: Site) -> list[str]:
         "--allow-privileged=true",
         "--profiling=false",
     ]
+
+
+def client(site: Site, name: str, user: str, *groups: str) -> Path:
+    """A kubeconfig for one component, in the site's directory."""
+    authority = site.authority
+    pair = authority.issue(name, user, groups=groups)
+    path = site.directory / f"{name}.kubeconfig"
+    return kubeconfig.write(path, site.url, authority.pair.certificate, pair)
+
+
+def controller_manager(site: Site, controllers: str = "*") -> list[str]:
+    """kube-controller-manager's command line; `controllers` is a comma-separated selection."""
+    authority = site.authority
+    config = client(site, "controller-manager", "system:kube-controller-manager", "system:masters")
+    return [
+        str(binaries.path("kube-controller-manager")),
+        f"--kubeconfig={config}",
+        f"--controllers={controllers}",
+        f"--root-ca-file={authority.pair.certificate}",
+        f"--service-account-private-key-file={authority.key_only('service-accounts')}",
+        "--leader-elect=false",
+        "--secure-port=0",
+    ]
+
+
+def scheduler(site: Site) -> list[str]:
+    """kube-scheduler's command line."""
+    config = client(site, "scheduler", "system:kube-scheduler", "system:masters")
+    command = [str(binaries.path("kube-scheduler")), f"--kubeconfig={config}"]
+    return [*command, "--leader-elect=false", "--secure-port=0"]
+
+
+def coredns(site: Site, domain: str) -> list[str]:
+    """CoreDNS' command line, after writing its configuration: `domain` and nothing else."""
+    pair = site.authority.issue("coredns", "loghub-coredns", groups=("system:masters",))
+    file = site.directory / "Corefile"
+    file.write_text(
+        f""".:53 {{
+    bind {site.address}
+    errors
+    kubernetes {domain} {{
+        endpoint {site.url}
+        tls {pair.certificate} {pair.key} {site.authority.pair.certificate}
+        pods insecure
+        ttl 5
+    }}
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
+}}
+""",
+        encoding="ascii",
+    )
+    return [str(binaries.path("coredns")), "-conf", str(file)]
 
 
 def answers(site: Site, path: str) -> bool:
