@@ -1,8 +1,8 @@
 """The local provider: a cluster of one control plane and two nodes, made of Linux namespaces.
 
-`up` order: packages and binaries, `network`, the three machines (`units`), the servers of the control
-plane (`servers`), the nodes (`nodes`), then the objects that make it usable. `down` kills each machine's
-PID 1, after which the kernel has little left to clean.
+`up` order: packages and binaries, `network`, the three machines (`units`), the servers of the
+control plane (`servers`), the nodes (`nodes`), then the objects that make it usable. `down` kills
+each machine's PID 1, after which little is left to clean.
 """
 
 import contextlib
@@ -35,14 +35,14 @@ from harness.kubectl import Kubectl
 from harness.layout import Node
 from harness.trouble import TroubleError
 
-NAME = "local"
-
 NODE_SECONDS = 120
 """A node is Ready in 10 s on an idle machine."""
 
 
 class Local:
     """The provider's verbs."""
+
+    name = "local"
 
     def __init__(self) -> None:
         packages.extend_search_path()
@@ -135,6 +135,11 @@ class Local:
             known = ", ".join(each.name for each in layout.MACHINES)
             raise TroubleError(f"{machine}: no such machine; there are {known}")
         return units.inside(found)
+
+    def kill_container(self, node: str, identity: str) -> None:
+        """SIGKILL the first process of a container, by its id."""
+        ctr = ["ctr", "--address", nodes.CRI_SOCKET, "--namespace", "k8s.io"]
+        shell.run([*self.inside(node), *ctr, "tasks", "kill", "--signal", "SIGKILL", identity])
 
     def service(self, machine: str, name: str, verb: str) -> None:
         """Stop (SIGKILL) or start one server, such as kube-apiserver of control-plane.

@@ -1,7 +1,7 @@
 """The local cluster's wire: a network namespace per machine and a bridge in the control plane's.
 
-Only one interface and its routes appear on the outer machine; its iptables stay untouched. The bridge
-lies in the control plane's namespace, so that a firewall for bridges outside does not see it.
+Only one interface and its routes appear on the outer machine; its iptables stay untouched. The
+bridge lies in the control plane's namespace, so that a firewall outside does not see it.
 """
 
 import contextlib

@@ -16,7 +16,7 @@ PAUSE_IMAGE = "loghub.local/pause:bookworm"
 """Holds each pod's namespaces; made by `images` from the base image."""
 
 LOG_BYTES = "1Mi"
-"""Container logs rotate at this size: a tenth of the kubelet's default, since tests want to see it."""
+"""Container logs rotate at this size: a tenth of the default, for tests to see it."""
 
 LOG_FILES = 5
 """Rotated files kept per container, the kubelet's default."""

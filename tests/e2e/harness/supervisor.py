@@ -1,9 +1,9 @@
 """PID 1 of one machine of the local cluster: mounts, then starts and stops what it is told to.
 
-Runs as a script in fresh network, mount and PID namespaces, and imports nothing of this package, so
-that it keeps working when the work tree it came from is gone. Killing it ends the machine: the kernel
-then kills everything in its PID namespace and drops its mounts. `units` talks to it over a Unix socket,
-one JSON line each way.
+Runs as a script in fresh network, mount and PID namespaces, and imports nothing of this package,
+so that it keeps working when the work tree it came from is gone. Killing it ends the machine: the
+kernel then kills everything in its PID namespace and drops its mounts. `units` talks to it over a
+Unix socket, one JSON line each way.
 """
 
 import json
