@@ -142,7 +142,7 @@ def next_steps() -> None:
 Try next:
   export KUBECONFIG={os.environ["KUBECONFIG"]} PATH={ROOT}/.venv/bin:{kubectl.parent}:$PATH
   kubectl loghub tail apps -n shop
-  kubectl loghub logs apps -n shop --query 'Exception' --limit 3
+  kubectl loghub logs apps -n shop --query 'declined' --limit 3
   kubectl get logprojects,logstores,logconfigs -A
   kubectl -n shop annotate deployment/web note=yours; kubectl -n shop edit logconfig orders
   make down      removes the cluster and everything in it""")
@@ -165,7 +165,7 @@ def main() -> int:
         with step("The shop's lines, read back from the service"):
             lines("access")
             lines("apps", "order")
-            lines("apps", "Exception", limit=2)
+            lines("apps", "declined", limit=2)
         with step("The same, live"):
             tail(4)
         next_steps()

@@ -74,7 +74,7 @@ def _look(provider: Provider, options: argparse.Namespace) -> int:
     else:
         command = [*provider.inside(options.machine), *words]
     # In our place: terminal, signals and exit status are the program's own.
-    os.execvp(command[0], command)  # noqa: S606 (no shell is wanted)
+    return os.execvp(command[0], command)  # noqa: S606 (no shell is wanted)
 
 
 def _kill_container(provider: Provider, kubectl: Kubectl, options: argparse.Namespace) -> None:

@@ -141,7 +141,7 @@ def coredns(site: Site, domain: str) -> list[str]:
     pair = site.authority.issue("coredns", "loghub-coredns", groups=("system:masters",))
     file = site.directory / "Corefile"
     file.write_text(
-        f""".:53 {{
+        f"""{domain}:53 {{
     bind {site.address}
     errors
     kubernetes {domain} {{
@@ -150,6 +150,9 @@ def coredns(site: Site, domain: str) -> list[str]:
         pods insecure
         ttl 5
     }}
+}}
+.:53 {{
+    bind {site.address}
     template ANY ANY {{
         rcode NXDOMAIN
     }}
