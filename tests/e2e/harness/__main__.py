@@ -60,6 +60,8 @@ def _look(provider: Provider, options: argparse.Namespace) -> int:
     if options.verb == "kubeconfig":
         print(provider.kubeconfig)
         return 0
+    if options.verb == "has-image":
+        return 0 if provider.has_image(options.tag) else 1
     if options.verb == "status":
         ailment = provider.ailment()
         print(f"{provider.name}: {ailment or 'up'}")
@@ -110,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--file", required=True, type=Path)
     build.add_argument("--context", required=True, type=Path)
     build.add_argument("--build-arg", action="append", default=[], metavar="K=V")
+    has = verbs.add_parser("has-image", help="exit status 0 if TAG was built here")
+    has.add_argument("tag", metavar="TAG")
     load = verbs.add_parser("load-image", help="give built images to every node")
     load.add_argument("tags", nargs="+", metavar="TAG")
     verbs.add_parser("recycle-volumes", help="empty released volumes and offer them again")

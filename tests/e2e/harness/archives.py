@@ -8,6 +8,10 @@ from pathlib import Path
 from harness import places
 from harness.trouble import TroubleError
 
+KEPT = 2
+"""Archives kept per repository: this build's, and the one before it to compare with. A tag may
+change with every line of source, and each archive has a hundred megabytes."""
+
 
 def file_name(tag: str) -> str:
     """`tag` as a file name: loghub.local/agent:0.1.0 -> loghub.local_agent_0.1.0."""
@@ -29,6 +33,29 @@ def record(tag: str, identity: str) -> None:
     """Note that the archive of `tag` now holds `identity`. Call it when the archive is complete."""
     _note(tag).write_text(identity + "\n", encoding="ascii")
     (places.images() / f"{file_name(tag)}.tag").write_text(tag + "\n", encoding="ascii")
+
+
+def outdated() -> list[str]:
+    """Tags that are not among the newest KEPT of their repository, and so may go."""
+    by_repository: dict[str, list[str]] = {}
+    for tag in sorted(tags(), key=lambda tag: archive(tag).stat().st_mtime, reverse=True):
+        by_repository.setdefault(tag.rpartition(":")[0], []).append(tag)
+    return [tag for newest_first in by_repository.values() for tag in newest_first[KEPT:]]
+
+
+def newest() -> list[str]:
+    """The newest tag of each repository."""
+    found: dict[str, str] = {}
+    for tag in sorted(tags(), key=lambda tag: archive(tag).stat().st_mtime):
+        found[tag.rpartition(":")[0]] = tag
+    return sorted(found.values())
+
+
+def delete(tag: str) -> None:
+    """Remove the archive of `tag`."""
+    forget(tag)
+    archive(tag).unlink(missing_ok=True)
+    (places.images() / f"{file_name(tag)}.tag").unlink(missing_ok=True)
 
 
 def forget(tag: str) -> None:

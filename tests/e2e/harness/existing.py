@@ -44,6 +44,10 @@ class Existing:
             "and set the chart's image values"
         )
 
+    def has_image(self, tag: str) -> bool:
+        """We know of none."""
+        return False
+
     def load_images(self, tags: list[str]) -> None:
         """Refused, as above."""
         raise TroubleError(f"{NOT_OURS}: it pulls {', '.join(tags)} from a registry of its own")

@@ -16,8 +16,13 @@ from harness.trouble import TroubleError
 SUITE = "bookworm"
 BASE_IMAGE = f"loghub.local/base:{SUITE}"
 
+PUBLIC_BASE = "docker.io/library/python:3.11-slim-bookworm"
+"""What Dockerfiles and examples name where there is a registry. Our base goes by that name too."""
+
 BASE_PACKAGES = ("ca-certificates", "python3", "tini")
 """The programs are Python; tini reaps what they leave and passes signals on."""
+
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 USELESS = ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale")
 """A third of the base image that nothing in it reads."""
@@ -25,7 +30,7 @@ USELESS = ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/
 
 def ensure_base() -> None:
     """Make the base and the pause image where the cache lacks them (half a minute)."""
-    recipe = " ".join([SUITE, *BASE_PACKAGES, *USELESS])
+    recipe = " ".join([SUITE, SEARCH_PATH, *BASE_PACKAGES, *USELESS])
     wanted = hashlib.sha256(recipe.encode()).hexdigest()
     note = places.images() / "base.recipe"
     fresh = note.exists() and note.read_text(encoding="ascii") == wanted
@@ -51,7 +56,11 @@ def build(tag: str, file: Path, context: Path, arguments: list[str]) -> bool:
         words += ["--build-arg", each]
     options = ["--isolation", "chroot", "--network", "host", "--layers", "--pull-never"]
     _buildah("build", *options, *words, "--file", str(file), "--tag", tag, str(context))
-    return _export(tag)
+    changed = _export(tag)
+    for old in archives.outdated():
+        archives.delete(old)
+        _buildah("rmi", old)
+    return changed
 
 
 def _make_base() -> None:
@@ -67,7 +76,7 @@ def _make_base() -> None:
                 shell.run(["rm", "-rf", each])
         container = _buildah("from", "scratch").strip()
         _buildah("add", "--quiet", container, str(root), "/")
-        _buildah("config", "--cmd", "/bin/bash", "--env", f"PATH={os.defpath}", container)
+        _buildah("config", "--cmd", "/bin/bash", "--env", f"PATH={SEARCH_PATH}", container)
         _buildah("commit", "--quiet", "--rm", container, BASE_IMAGE)
     _export(BASE_IMAGE)
 

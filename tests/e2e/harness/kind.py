@@ -70,6 +70,11 @@ class Kind:
         """Build on the Dockerfile's own public base, and keep the archive."""
         words = [word for each in arguments for word in ("--build-arg", each)]
         shell.run([self._engine, "build", *words, "--file", file, "--tag", tag, context])
+        self._save(tag)
+        for old in archives.outdated():
+            archives.delete(old)
+
+    def _save(self, tag: str) -> None:
         identity = shell.run([self._engine, "image", "inspect", "--format", "{{.Id}}", tag]).strip()
         if archives.identity(tag) != identity:
             archives.forget(tag)
@@ -79,7 +84,14 @@ class Kind:
     def load_images(self, tags: list[str]) -> None:
         """Give built images to every node."""
         for tag in tags:
+            if not self.has_image(tag):
+                shell.run([self._engine, "pull", tag])
+                self._save(tag)
             self._kind("load", "image-archive", str(archives.existing(tag)))
+
+    def has_image(self, tag: str) -> bool:
+        """Whether `tag` was built and can be loaded."""
+        return bool(archives.identity(tag))
 
     def recycle_volumes(self) -> None:
         """Nothing to do: kind's storage class provisions volumes."""

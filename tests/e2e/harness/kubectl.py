@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness import binaries, shell
+from harness import binaries, places, shell
 
 
 class Kubectl:
@@ -15,7 +15,9 @@ class Kubectl:
 
     def command(self, *words: str) -> list[str]:
         """The whole command line."""
-        return [str(binaries.path("kubectl")), f"--kubeconfig={self.kubeconfig}", *words]
+        program, discovered = binaries.path("kubectl"), places.cache() / "kubectl"
+        options = [f"--kubeconfig={self.kubeconfig}", f"--cache-dir={discovered}"]
+        return [str(program), *options, *words]
 
     def run(self, *words: str, text: str | None = None) -> str:
         """Its stdout; TroubleError with what it said when it fails."""

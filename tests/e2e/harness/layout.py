@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import places
 
-INTERFACE = "loghub0"
+INTERFACE = f"{places.NAME}0"
 OUTER = "10.199.0.1"
 """The outer machine's own address on the cluster's wire."""
 
@@ -21,7 +21,7 @@ DNS = "10.96.0.10"
 API_PORT = 6443
 DOMAIN = "cluster.local"
 
-DATA = Path("/var/lib/loghub-cluster")
+DATA = Path(f"/var/lib/{places.NAME}-cluster")
 """What is too large for /run: etcd's data, container file systems, volumes. Gone after `down`."""
 
 
@@ -58,7 +58,7 @@ class Node(Machine):
     @property
     def cgroup(self) -> str:
         """Its pods' cgroup. Two kubelets below one would remove each other's pods."""
-        return f"loghub-{self.name}"
+        return f"{places.NAME}-{self.name}"
 
 
 MASTER = Machine("control-plane", CONTROL_PLANE)

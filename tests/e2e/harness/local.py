@@ -35,6 +35,7 @@ from harness.kubectl import Kubectl
 from harness.layout import Node
 from harness.trouble import TroubleError
 
+MADE = "made-directories"
 NODE_SECONDS = 120
 """A node is Ready in 10 s on an idle machine."""
 
@@ -89,6 +90,7 @@ class Local:
         network.remove()
         for node in layout.NODES:
             cgroups.remove(node.cgroup)
+        _unmake_directories()
         for directory in (places.RUN, layout.DATA):
             if directory.exists():
                 shutil.rmtree(directory)
@@ -113,9 +115,14 @@ class Local:
 
     def load_images(self, tags: list[str]) -> None:
         """Import the archives of `tags` into both nodes, unless they hold them already."""
-        for tag in tags:
+        ours = [tag for tag in tags if tag != images.PUBLIC_BASE]  # every node has that one
+        for tag in ours:
             archives.existing(tag)
-        _on_each_node(lambda node: _import(node, tags))
+        _on_each_node(lambda node: _import(node, ours))
+
+    def has_image(self, tag: str) -> bool:
+        """Whether `tag` was built and can be loaded."""
+        return tag == images.PUBLIC_BASE or bool(archives.identity(tag))
 
     def build_image(self, tag: str, file: Path, context: Path, arguments: list[str]) -> None:
         """Build `tag` on the local base image."""
@@ -166,6 +173,7 @@ class Local:
     def _create(self) -> None:
         places.RUN.mkdir(mode=0o700)
         layout.DATA.mkdir(mode=0o700)
+        _make_directories()
         network.create()
         for node in layout.NODES:
             cgroups.create(node.cgroup)
@@ -180,7 +188,7 @@ class Local:
         for node in layout.NODES:
             nodes.start_kubelet(node, self.site)
         self._wait_for_nodes()
-        self.load_images(archives.tags())
+        self.load_images(archives.newest())
         progress.say(f"the local cluster is up: export KUBECONFIG={self.kubeconfig}")
 
     def _wait_for_api(self) -> None:
@@ -239,6 +247,21 @@ def _on_each_node(work: Callable[[Node], None]) -> None:
             done.result()
 
 
+def _make_directories() -> None:
+    """Make the directories that nodes cover by their own, noting which the machine did not have."""
+    absent = [path for path in nodes.OWN_DIRECTORIES if not Path(path).exists()]
+    (layout.DATA / MADE).write_text("\n".join(absent), encoding="ascii")
+    for path in absent:
+        Path(path).mkdir(parents=True)
+
+
+def _unmake_directories() -> None:
+    made = layout.DATA / MADE
+    for path in made.read_text(encoding="ascii").split() if made.exists() else []:
+        with contextlib.suppress(OSError):  # somebody else's by now, if it holds anything
+            Path(path).rmdir()
+
+
 def _prepare(node: Node) -> None:
     units.launch(node, nodes.mounts(node))
     network.tune(node)
@@ -256,9 +279,16 @@ def _import(node: Node, tags: list[str]) -> None:
         with contextlib.suppress(FileNotFoundError):
             if note.read_text(encoding="ascii") == identity:
                 continue
-        enter = [*units.inside(node), "ctr", "--address", nodes.CRI_SOCKET, "--namespace", "k8s.io"]
-        shell.run([*enter, "images", "import", archives.existing(tag)])
+        store = [*_ctr(node), "images"]
+        shell.run([*store, "import", archives.existing(tag)])
+        if tag == images.BASE_IMAGE:
+            shell.run([*store, "tag", "--force", tag, images.PUBLIC_BASE])
         note.write_text(identity, encoding="ascii")
+
+
+def _ctr(node: Node) -> list[str]:
+    """containerd's own client on `node`."""
+    return [*units.inside(node), "ctr", "--address", nodes.CRI_SOCKET, "--namespace", "k8s.io"]
 
 
 def _dns() -> list[dict[str, Any]]:

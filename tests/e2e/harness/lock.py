@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import progress
+from harness import places, progress
 
-FILE = "cluster.lock"
+FILE = f"{places.NAME}.lock"
 
 
 @contextlib.contextmanager

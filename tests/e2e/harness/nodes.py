@@ -98,6 +98,8 @@ root = "{node.data}/containerd"
 state = "/run/containerd"
 [grpc]
   address = "{CRI_SOCKET}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{node.data}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE_IMAGE}"
   # Where CAP_SYS_RESOURCE is missing, runc could not lower it and would die.
@@ -158,5 +160,8 @@ def _kubelet(node: Node) -> dict[str, Any]:
             "nodefs.inodesFree": "1%",
             "imagefs.available": "1%",
         },
-        "maxPods": 60,
+        # Its default is a directory of the machine's /usr.
+        "volumePluginDir": f"{node.data}/plugins",
+        # A test that kills a container often need not wait minutes for the next one.
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "5s"},
     }

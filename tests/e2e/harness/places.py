@@ -9,7 +9,11 @@ from pathlib import Path
 HARNESS = Path(__file__).resolve().parent
 """This package; the Go tool modules lie below it."""
 
-RUN = Path("/run/loghub-cluster")
+NAME = os.environ.get("LOGHUB_CLUSTER_NAME") or "loghub"
+"""The local cluster's name. The harness' own tests run a second one, in a network namespace of its
+own since addresses do not depend on the name, under another name."""
+
+RUN = Path(f"/run/{NAME}-cluster")
 """All that belongs to the running local cluster. /run is a tmpfs on most machines: a reboot, which
 ends the cluster's processes, takes their description away too."""
 

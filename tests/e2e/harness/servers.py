@@ -122,6 +122,8 @@ def controller_manager(site: Site, controllers: str = "*") -> list[str]:
         str(binaries.path("kube-controller-manager")),
         f"--kubeconfig={config}",
         f"--controllers={controllers}",
+        # Its default is a directory of the machine's /usr.
+        f"--flex-volume-plugin-dir={site.directory / 'plugins'}",
         f"--root-ca-file={authority.pair.certificate}",
         f"--service-account-private-key-file={authority.key_only('service-accounts')}",
         "--leader-elect=false",

@@ -32,7 +32,7 @@ def launch(machine: Machine, mounts: list[dict[str, str]]) -> None:
     """Start the supervisor of `machine` in its namespaces, and return when it answers."""
     machine.data.mkdir(parents=True, exist_ok=True)
     # A copy: the machine must not depend on the work tree that started it.
-    program = machine.run / "supervisor.py"
+    program = _program(machine)
     shutil.copyfile(SUPERVISOR, program)
     enter = ["nsenter", f"--net={machine.namespace}", "unshare", "--mount", "--pid", "--fork"]
     enter += ["--kill-child", "--mount-proc", "--propagation", "private"]
@@ -48,7 +48,6 @@ def launch(machine: Machine, mounts: list[dict[str, str]]) -> None:
             env={"PATH": SEARCH_PATH, "HOME": "/root"},
             start_new_session=True,
         )
-    (machine.run / "pid").write_text(f"{process.pid} {_started(process.pid)}\n", encoding="ascii")
 
     def answers() -> bool:
         if process.poll() is not None:
@@ -101,17 +100,16 @@ def inside(machine: Machine) -> list[str]:
 
 def kill(machine: Machine) -> None:
     """End everything on `machine` by killing its PID 1, and wait until the kernel is done."""
-    outer = _outer(machine)
-    if outer is None:
-        return
-    init = _child_of(outer)
-    with contextlib.suppress(ProcessLookupError):
-        # PID 1 first: its parent ends only when all of the namespace is gone, and so can be
-        # waited for. --kill-child covers a parent that has no child yet.
-        os.kill(init or outer, signal.SIGKILL)
+    for pid, around in sorted(_supervisors(machine).items(), key=lambda each: each[1]):
+        with contextlib.suppress(ProcessLookupError):
+            # PID 1 first: it is a zombie, and then gone, only when all of its namespace is.
+            # --kill-child covers an `unshare` that has no child yet.
+            os.kill(pid, signal.SIGKILL)
+            if not around:
+                break
     waiting.until(
         f"all processes of {machine.name} are gone",
-        lambda: _outer(machine) is None,
+        lambda: not _supervisors(machine),
         seconds=KILL_SECONDS,
     )
 
@@ -120,38 +118,34 @@ def _socket(machine: Machine) -> Path:
     return machine.run / "control"
 
 
-def _outer(machine: Machine) -> int | None:
-    """The `unshare` around the supervisor, if it lives (a zombie does not)."""
-    try:
-        pid, started = (machine.run / "pid").read_text(encoding="ascii").split()
-    except (FileNotFoundError, ValueError):
-        return None
-    return int(pid) if _started(int(pid)) == started else None
+def _program(machine: Machine) -> Path:
+    return machine.run / "supervisor.py"
 
 
 def _init(machine: Machine) -> int | None:
-    outer = _outer(machine)
-    return None if outer is None else _child_of(outer)
+    found = _supervisors(machine).items()
+    return next((pid for pid, around in found if not around), None)
 
 
-def _stat(pid: int | str) -> list[str]:
-    """The fields of /proc/PID/stat after the name: state, parent, ...; empty when it is gone."""
+def _supervisors(machine: Machine) -> dict[int, bool]:
+    """Living processes of the supervisor: pid -> whether it is the `unshare` around PID 1.
+
+    Found by their command lines, which hold the paths of this machine: no file of pids can be
+    stale, or be missing because `up` was killed before it could write it.
+    """
+    marks = {str(_program(machine)), str(_socket(machine))}
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            words = _command_line(entry)
+            if marks <= set(words):
+                found[int(entry.name)] = words[0] in {"nsenter", "unshare"}
+    return found
+
+
+def _command_line(process: Path) -> list[str]:
+    """The words of a process; none when it is gone or a zombie."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return (process / "cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
     except (FileNotFoundError, ProcessLookupError):
         return []
-    return text.rpartition(")")[2].split()
-
-
-def _started(pid: int) -> str:
-    """The start time of a living process in clock ticks, which tells it from a later one."""
-    fields = _stat(pid)
-    return "" if not fields or fields[0] == "Z" else fields[19]
-
-
-def _child_of(parent: int) -> int | None:
-    for entry in Path("/proc").iterdir():
-        fields = _stat(entry.name) if entry.name.isdigit() else []
-        if fields and int(fields[1]) == parent and fields[0] != "Z":
-            return int(entry.name)
-    return None
