@@ -1,0 +1,149 @@
+"""Logstores and their indexes: create, get, list, update, delete."""
+
+import asyncio
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from loghub_ingest.api import answers
+from loghub_ingest.requests import Call
+from loghub_ingest.storage import contract
+from slswire import errors, limits
+
+_DEFAULTS: Final[dict[str, Any]] = {
+    "ttl": 30,
+    "shardCount": 2,
+    "enable_tracking": False,
+    "autoSplit": False,
+    "maxSplitShard": 64,
+    "appendMeta": False,
+    "telemetryType": "",
+    "productType": "",
+    "mode": "standard",
+    "hot_ttl": -1,
+}
+"""What the service fills in where a client says nothing."""
+
+_MAX_INDEX_BYTES: Final = 256 * 1024
+_RANGES: Final = {"ttl": (1, 3650), "shardCount": (1, 100)}
+
+
+async def create(call: Call) -> Response:
+    """`POST /logstores`."""
+    call.require("admin")
+    given = call.document()
+    name = str(given.get("logstoreName", ""))
+    if not limits.is_logstore_name(name):
+        raise errors.make("LogStoreInfoInvalid", logstore=name[:80])
+    if call.storage.logstore(call.project, name) is not None:
+        raise errors.make("LogStoreAlreadyExist", logstore=name)
+    document = _DEFAULTS | _settings(given)
+    await asyncio.to_thread(call.storage.create_logstore, call.project, name, document)
+    return answers.nothing()
+
+
+async def get(call: Call) -> Response:
+    """`GET /logstores/L`."""
+    store = call.store("read")
+    shown = store.document | {
+        "logstoreName": store.name,
+        "createTime": store.created,
+        "lastModifyTime": store.modified,
+    }
+    return answers.document(shown)
+
+
+async def list_names(call: Call) -> Response:
+    """`GET /logstores`: names, filtered by a part of them."""
+    call.require("read")
+    offset = call.number("offset", 0, least=0, most=2**31)
+    size = call.number("size", 500, least=0, most=500)
+    wanted = call.query.get("logstoreName", "")
+    found = [each.name for each in call.storage.logstores(call.project) if wanted in each.name]
+    page = found[offset : offset + size]
+    return answers.document({"count": len(page), "total": len(found), "logstores": page})
+
+
+async def update(call: Call) -> Response:
+    """`PUT /logstores/L`: all but the number of shards, which only split and merge change."""
+    store = call.store("admin")
+    given = _settings(call.document())
+    if given.get("shardCount", store.document["shardCount"]) != store.document["shardCount"]:
+        detail = "invalid shard count,you can only modify shardCount by split& merge shard."
+        raise errors.make("ParameterInvalid", detail=detail)
+    await asyncio.to_thread(call.storage.update_logstore, store, store.document | given)
+    return answers.nothing()
+
+
+async def delete(call: Call) -> Response:
+    """`DELETE /logstores/L`."""
+    await asyncio.to_thread(call.storage.delete_logstore, call.store("admin"))
+    return answers.nothing()
+
+
+async def create_index(call: Call) -> Response:
+    """`POST /logstores/L/index`."""
+    store = call.store("admin")
+    if store.index is not None:
+        raise errors.make("IndexAlreadyExist")
+    return await _set_index(call, store)
+
+
+async def update_index(call: Call) -> Response:
+    """`PUT /logstores/L/index`."""
+    store = call.store("admin")
+    if store.index is None:
+        raise errors.make("IndexConfigNotExist")
+    return await _set_index(call, store)
+
+
+async def get_index(call: Call) -> Response:
+    """`GET /logstores/L/index`: the document as it was given."""
+    store = call.store("read")
+    if store.index is None:
+        raise errors.make("IndexConfigNotExist")
+    shown = {"ttl": store.ttl_days, **store.index, "lastModifyTime": store.modified}
+    return answers.document(shown)
+
+
+async def delete_index(call: Call) -> Response:
+    """`DELETE /logstores/L/index`."""
+    store = call.store("admin")
+    if store.index is None:
+        raise errors.make("IndexConfigNotExist")
+    await asyncio.to_thread(call.storage.set_index, store, None)
+    return answers.nothing()
+
+
+async def list_shards(call: Call) -> Response:
+    """`GET /logstores/L/shards`."""
+    store = call.store("read")
+    found = [
+        {
+            "shardID": shard.number,
+            "status": "readwrite",
+            "inclusiveBeginKey": f"{shard.begin:032x}",
+            # The end of the key space is written as all f and means no end.
+            "exclusiveEndKey": f"{min(shard.end, contract.KEY_SPACE - 1):032x}",
+            "createTime": shard.created,
+        }
+        for shard in store.shards
+    ]
+    return answers.document(found)
+
+
+async def _set_index(call: Call, store: contract.Logstore) -> Response:
+    if len(call.body) > _MAX_INDEX_BYTES:
+        raise errors.make("PostBodyTooLarge", size=len(call.body), limit=_MAX_INDEX_BYTES)
+    await asyncio.to_thread(call.storage.set_index, store, call.document())
+    return answers.nothing()
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in given.items() if key in _DEFAULTS and value is not None}
+    for key, (least, most) in _RANGES.items():
+        value = kept.get(key, least)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            detail = f"{key} is {value!r}; it must be a whole number in [{least}, {most}]"
+            raise errors.make("ParameterInvalid", detail=detail)
+    return kept

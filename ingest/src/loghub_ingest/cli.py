@@ -1,0 +1,111 @@
+"""The command line: flags and LOGHUB_* variables become settings, errors become exit statuses."""
+
+import argparse
+import logging
+import os
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import uvloop
+
+from loghub_ingest import __version__, serving, telemetry
+from loghub_ingest.storage import embedded, metadata
+
+_log = logging.getLogger(__name__)
+
+_EXIT_FINE: Final = 0
+_EXIT_FAILED: Final = 1
+_EXIT_USAGE: Final = 2
+
+_ABOUT: Final = """\
+The loghub ingestion service: speaks the LogHub HTTP API of Alibaba Cloud Log Service (SLS). Every
+flag can be given as the variable in its help; the flag wins. LOGHUB_ROOT_ACCESS_KEY_ID and
+LOGHUB_ROOT_ACCESS_KEY_SECRET set the root key; without them one is made and logged once."""
+
+
+class _UsageError(Exception):
+    """The command line asks for something that cannot be."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the service.
+
+    Returns:
+        The exit status: 0 fine, 1 failed, 2 wrong usage.
+    """
+    options = _parser(os.environ).parse_args(arguments)
+    try:
+        telemetry.set_up(options.log_level)
+        settings = _settings(options, os.environ)
+        uvloop.run(serving.serve(settings))
+    except _UsageError as fault:
+        print(f"loghub-ingest: {fault}", file=sys.stderr)  # noqa: T201 - a command line speaks
+        return _EXIT_USAGE
+    except (embedded.InUseError, metadata.NewerFormatError, OSError) as fault:
+        _log.error("cannot serve: %s", fault)
+        return _EXIT_FAILED
+    except SystemExit:  # uvicorn's way to say that a port is taken
+        return _EXIT_FAILED
+    return _EXIT_FINE
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="loghub-ingest", description=_ABOUT)
+    parser.add_argument("--version", action="version", version=f"loghub-ingest {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve until SIGTERM", description=_ABOUT)
+
+    def flag(name: str, text: str, default: str = "") -> None:
+        variable = "LOGHUB_" + name.removeprefix("--").replace("-", "_").upper()
+        shown = f", default {default}" if default else ""
+        serve.add_argument(
+            name,
+            metavar="VALUE",
+            default=environment.get(variable) or default,
+            help=f"{text} ({variable}{shown})",
+        )
+
+    flag("--listen", "HOST:PORT of the API", "127.0.0.1:8080")
+    flag("--admin-listen", "HOST:PORT of /healthz, /readyz, /metrics; 'off' for none", "off")
+    flag("--data", "directory that keeps everything")
+    flag("--log-level", "debug, info, warning or error", "info")
+    serve.add_argument(
+        "--service-name",
+        action="append",
+        default=None,
+        metavar="NAME",
+        help="a host name of the service: NAME is the bare endpoint, PROJECT.NAME a project's; "
+        "repeatable (LOGHUB_SERVICE_NAME, comma-separated)",
+    )
+    return parser
+
+
+def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> serving.Settings:
+    if not options.data:
+        raise _UsageError("--data is missing: name the directory that keeps everything.")
+    names = options.service_name
+    if names is None:
+        names = [each for each in environment.get("LOGHUB_SERVICE_NAME", "").split(",") if each]
+    ident = environment.get("LOGHUB_ROOT_ACCESS_KEY_ID", "")
+    secret = environment.get("LOGHUB_ROOT_ACCESS_KEY_SECRET", "")
+    if bool(ident) != bool(secret):
+        raise _UsageError(
+            "LOGHUB_ROOT_ACCESS_KEY_ID and LOGHUB_ROOT_ACCESS_KEY_SECRET go together: set both."
+        )
+    admin = options.admin_listen
+    return serving.Settings(
+        listen=_address("--listen", options.listen),
+        admin_listen=None if admin == "off" else _address("--admin-listen", admin),
+        data=pathlib.Path(options.data),
+        names=tuple(names),
+        root_key=(ident, secret) if ident else None,
+    )
+
+
+def _address(flag: str, text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise _UsageError(f"{flag} is {text!r}: write HOST:PORT, for instance 127.0.0.1:8080.")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - `:PORT` means everywhere

@@ -1,0 +1,188 @@
+"""One request after its envelope was checked: who asks, for which project, with what.
+
+`app` makes it, the modules of `api` read it. Order of checks: host, API version, date, key,
+signature; then project and rights, by `Call.require`.
+"""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from loghub_ingest import hosts
+from loghub_ingest.storage import contract
+from slswire import compress, errors, headers, limits, signature
+
+MAX_BODY_BYTES: Final = limits.MAX_BODY_BYTES
+MAX_QUERY_ITEMS: Final = 64
+"""Far above what any client sends."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Call:
+    """An authenticated request."""
+
+    storage: contract.LogStorage
+    project: str
+    key: contract.AccessKey
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+    def require(self, right: str, *, project: str | None = None) -> None:
+        """Check that the project exists and that the key has `right` in it.
+
+        Raises:
+            SlsError: ProjectNotExist or Unauthorized.
+        """
+        name = self.project if project is None else project
+        if self.key.project not in {"", name}:
+            raise errors.make("Unauthorized", detail=f"The key has no rights in project {name}.")
+        if self.storage.project(name) is None:
+            raise errors.make("ProjectNotExist", project=name)
+        if self.key.project and right not in self.key.rights:
+            raise errors.make("Unauthorized", detail=f"denied: the key has no right to {right}.")
+
+    def require_root(self) -> None:
+        """Check that this is the root key.
+
+        Raises:
+            SlsError: Unauthorized.
+        """
+        if self.key.project:
+            raise errors.make("Unauthorized", detail="Only the root key may do this.")
+
+    def store(self, right: str) -> contract.Logstore:
+        """The Logstore that the path names.
+
+        Raises:
+            SlsError: as `require`, or LogStoreNotExist.
+        """
+        self.require(right)
+        name = self.path["logstore"]
+        found = self.storage.logstore(self.project, name)
+        if found is None:
+            raise errors.make("LogStoreNotExist", logstore=name)
+        return found
+
+    def shard(self, store: contract.Logstore) -> contract.Shard:
+        """The shard that the path names.
+
+        Raises:
+            SlsError: ShardNotExist.
+        """
+        text = self.path["shard"]
+        for shard in store.shards:
+            if str(shard.number) == text:
+                return shard
+        raise errors.make("ShardNotExist", shard=text)
+
+    def document(self) -> dict[str, Any]:
+        """The body as a JSON object.
+
+        Raises:
+            SlsError: ParameterInvalid.
+        """
+        try:
+            found = json.loads(self.raw_body() or b"{}")
+        except ValueError as fault:
+            raise errors.make("ParameterInvalid", detail=f"The body is no JSON: {fault}") from fault
+        if not isinstance(found, dict):
+            raise errors.make("ParameterInvalid", detail="The body is no JSON object.")
+        return found
+
+    def raw_body(self) -> bytes:
+        """The body, uncompressed.
+
+        Raises:
+            SlsError: the compression's errors, MissingBodyRawSize, InvalidBodyRawSize.
+        """
+        kind = self.headers.get(headers.COMPRESS_TYPE, "")
+        if not kind:
+            return self.body
+        return compress.decompress(kind, self.body, raw_size=self.raw_size(), limit=MAX_BODY_BYTES)
+
+    def raw_size(self) -> int:
+        """What x-log-bodyrawsize states.
+
+        Raises:
+            SlsError: MissingBodyRawSize or InvalidBodyRawSize.
+        """
+        text = self.headers.get(headers.BODY_RAW_SIZE)
+        if text is None:
+            raise errors.make("MissingBodyRawSize")
+        if not (text.isascii() and text.isdigit() and len(text) < 12):
+            raise errors.make("InvalidBodyRawSize")
+        return int(text)
+
+    def number(self, name: str, default: int, *, least: int, most: int) -> int:
+        """A whole number of the query.
+
+        Raises:
+            SlsError: ParameterInvalid.
+        """
+        text = self.query.get(name, "")
+        if not text:
+            return default
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not (least <= value <= most and len(text) < 20):
+            detail = f"Parameter {name} is {text[:40]!r}; it must be in [{least}, {most}]"
+            raise errors.make("ParameterInvalid", detail=detail)
+        return value
+
+
+async def accept(request: Request, storage: contract.LogStorage, names: tuple[str, ...]) -> Call:
+    """Read, bound and authenticate a request.
+
+    Raises:
+        SlsError: the first check that fails, in the order of the module's docstring.
+    """
+    sent = {name.lower(): value for name, value in request.headers.items()}
+    if not sent.get("host"):
+        raise errors.make("MissingHost")
+    version = sent.get(headers.API_VERSION)
+    if version is None:
+        raise errors.make("MissingAPIVersion")
+    if version not in {"0.6.0", "0.4.0", "0.5.0"}:
+        raise errors.make("InvalidAPIVersion", value=version[:40])
+    body = await _body(request)
+    query = request.query_params.multi_items()
+    if len(query) > MAX_QUERY_ITEMS:
+        raise errors.make("ParameterInvalid", detail="The query has too many parameters.")
+    claim = signature.parse_authorization(sent)
+    key = storage.key(claim.access_key_id)
+    if key is None:
+        detail = f"AccessKeyId not found: {claim.access_key_id[:128]}"
+        raise errors.make("Unauthorized", detail=detail)
+    path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
+    seen = signature.Request(request.method, path.partition("?")[0], query, sent, body)
+    signature.verify(claim, key.secret, seen, dt.datetime.now(dt.UTC))
+    project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), names)
+    return Call(
+        storage=storage,
+        project=project,
+        key=key,
+        path=request.path_params,
+        query=dict(query),
+        headers=sent,
+        body=body,
+    )
+
+
+async def _body(request: Request) -> bytes:
+    stated = request.headers.get("content-length", "0")
+    if stated.isdigit() and int(stated) > MAX_BODY_BYTES:
+        raise errors.make("PostBodyTooLarge", size=int(stated), limit=MAX_BODY_BYTES)
+    parts = bytearray()
+    async for chunk in request.stream():
+        parts += chunk
+        if len(parts) > MAX_BODY_BYTES:
+            raise errors.make("PostBodyTooLarge", size=len(parts), limit=MAX_BODY_BYTES)
+    return bytes(parts)
