@@ -39,6 +39,20 @@ demo: setup ## A cluster, the three programs, a small shop, and its lines read b
 images: setup ## Build the images and load them into the cluster
 	@$(PY) tools/images.py build
 
+.PHONY: cluster
+cluster: setup ## Bring a Kubernetes cluster up (CLUSTER=auto|kind|local|existing)
+	@tools/prerequisites.sh cluster
+	@$(PY) -m harness up
+
+.PHONY: down
+down: setup ## Remove the cluster and all that it left on the machine
+	@$(PY) -m harness down
+
+.PHONY: control-plane
+control-plane: setup ## Build the API server and etcd that some tests start (cached; minutes once)
+	@if command -v go >/dev/null; then $(PY) -m harness tool kube-apiserver etcd >/dev/null; \
+	  else echo "no go on PATH: tests that need a real API server are skipped"; fi
+
 ##@ Gates
 .PHONY: format
 format: setup ## Rewrite every source file in the one format
@@ -59,7 +73,7 @@ lint: setup ## Format, lint, types, sizes, clippy: everything that is judged wit
 	@cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 
 .PHONY: unit
-unit: setup ## Python and Rust tests that need no cluster
+unit: setup control-plane ## Python and Rust tests that need no cluster
 	@$(RUN)/pytest -q -m "not cluster"
 	@cargo test --quiet --workspace --locked
 

@@ -20,7 +20,8 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         if options.verb == "tool":
-            print(binaries.path(options.name))
+            for name in options.names:
+                print(binaries.path(name))
             return 0
         provider = providers.choose(options.provider)
         if options.verb in VERBS_THAT_CHANGE:
@@ -119,8 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("recycle-volumes", help="empty released volumes and offer them again")
     kubectl = verbs.add_parser("kubectl", help="kubectl against the cluster")
     kubectl.add_argument("words", nargs=argparse.REMAINDER, metavar="ARGS")
-    tool = verbs.add_parser("tool", help="print the path of a built program")
-    tool.add_argument("name", choices=binaries.names())
+    tool = verbs.add_parser("tool", help="print the paths of programs, built where missing")
+    tool.add_argument("names", nargs="+", choices=binaries.names(), metavar="NAME")
     _add_faults(verbs)
     return parser
 

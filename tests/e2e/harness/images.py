@@ -59,7 +59,8 @@ def build(tag: str, file: Path, context: Path, arguments: list[str]) -> bool:
     changed = _export(tag)
     for old in archives.outdated():
         archives.delete(old)
-        _buildah("rmi", old)
+        if _stored(old):
+            _buildah("rmi", old)
     return changed
 
 
