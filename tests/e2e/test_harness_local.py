@@ -215,3 +215,11 @@ def test_recycled_volume_is_empty_and_available(cluster, writer):
     cluster.harness("recycle-volumes")
     waiting.until("it is available", lambda: cluster.harness(*phase) == "Available", seconds=60)
     assert list(directory.iterdir()) == []
+
+
+def test_words_for_other_programs_are_passed_as_they_are(cluster):
+    listed = cluster.harness("kubectl", "--namespace", "kube-system", "get", "service", "-o=name")
+    assert listed == "service/kube-dns\n"
+    assert (
+        cluster.harness("node-exec", "node-1", "--", "echo", "-n", "--provider=x") == "--provider=x"
+    )

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from harness import binaries, lock, places, providers
 from harness.kubectl import Kubectl
@@ -32,6 +33,9 @@ def main() -> int:
         print(f"harness: {trouble}", file=sys.stderr)
         return 1
 
+
+VERBATIM: dict[str, Any] = {"prefix_chars": "\0", "add_help": False}
+"""For verbs whose words belong to another program: nothing among them is an option of ours."""
 
 VERBS_THAT_CHANGE = {"up", "down", "build-image", "load-image", "recycle-volumes"}
 VERBS_THAT_CHANGE |= {"service", "apiserver", "link"}
@@ -118,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     load = verbs.add_parser("load-image", help="give built images to every node")
     load.add_argument("tags", nargs="+", metavar="TAG")
     verbs.add_parser("recycle-volumes", help="empty released volumes and offer them again")
-    kubectl = verbs.add_parser("kubectl", help="kubectl against the cluster")
+    kubectl = verbs.add_parser("kubectl", help="kubectl against the cluster", **VERBATIM)
     kubectl.add_argument("words", nargs=argparse.REMAINDER, metavar="ARGS")
     tool = verbs.add_parser("tool", help="print the paths of programs, built where missing")
     tool.add_argument("names", nargs="+", choices=binaries.names(), metavar="NAME")
@@ -127,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_faults(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    inside = verbs.add_parser("node-exec", help="run a program in a node's namespaces")
+    inside = verbs.add_parser("node-exec", help="run a program in a node's namespaces", **VERBATIM)
     inside.add_argument("machine", metavar="NODE")
     inside.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD")
     apiserver = verbs.add_parser("apiserver", help="stop (SIGKILL) or start the API server")

@@ -109,7 +109,7 @@ class Local:
                 return "the API server is not ready"
             ready = Kubectl(self.kubeconfig).ready_nodes()
         except (OSError, TroubleError) as error:
-            return str(error)
+            return f"it does not answer: {error}"
         unready = [node.name for node in layout.NODES if node.name not in ready]
         return f"not Ready: {', '.join(unready)}" if unready else None
 
@@ -174,6 +174,8 @@ class Local:
         places.RUN.mkdir(mode=0o700)
         layout.DATA.mkdir(mode=0o700)
         _make_directories()
+        # Built into some kernels, and then no modules; `network.tune` notices a missing one.
+        shell.succeeds(["modprobe", "--all", "br_netfilter", "overlay"])
         network.create()
         for node in layout.NODES:
             cgroups.create(node.cgroup)

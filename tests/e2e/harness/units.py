@@ -45,7 +45,7 @@ def launch(machine: Machine, mounts: list[dict[str, str]]) -> None:
             stdout=out,
             stderr=out,
             cwd="/",
-            env={"PATH": SEARCH_PATH, "HOME": "/root"},
+            env={"PATH": SEARCH_PATH, "HOME": "/"},
             start_new_session=True,
         )
 

@@ -1,0 +1,77 @@
+"""A real `loghub-ingest` process on loopback, killed and started at will.
+
+For every test that needs something to write to: the agent's, the operator's, the service's own.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from slswire.client import Client, Endpoint
+from slswire.signature import Credentials
+
+ROOT_KEY = Credentials("root-id", "root-secret")
+DOMAIN = "sls.test"
+"""The service's name; clients reach it through a proxy variable, since no resolver knows it."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Service:
+    """`loghub-ingest serve` on a data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.port, self.admin_port = free_port(), free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = data.parent / "service.log"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, key: Credentials = ROOT_KEY, **options: str) -> Client:
+        return Client(Endpoint(self.url, **options), key)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "loghub_ingest", "serve", "--data", str(self.data)]
+        command += ["--listen", f"127.0.0.1:{self.port}", "--service-name", DOMAIN]
+        command += ["--service-name", "127.0.0.1"]
+        command += ["--admin-listen", f"127.0.0.1:{self.admin_port}"]
+        environment = os.environ | {
+            "LOGHUB_ROOT_ACCESS_KEY_ID": ROOT_KEY.access_key_id,
+            "LOGHUB_ROOT_ACCESS_KEY_SECRET": ROOT_KEY.access_key_secret,
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stderr=log)
+        deadline = time.monotonic() + 20
+        while not self.ready():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/readyz", timeout=2):
+                return True
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(timeout=30)
