@@ -65,11 +65,9 @@ def recycle(kubectl: Kubectl) -> list[str]:
 
 
 def _empty(path: Path) -> None:
-    for each in path.iterdir():
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each)
-        else:
-            each.unlink()
+    # The directory as well: a pod's fsGroup has changed its owner and mode.
+    shutil.rmtree(path)
+    path.mkdir()
 
 
 def _volume(node: Node, number: int) -> dict[str, Any]:
