@@ -1,9 +1,69 @@
 //! The Python door of the agent's data path: conversions and error mapping, nothing else.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use loghub_agent_core::engine;
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
+
+/// Moves bytes from container log files to acknowledged `PutLogs` requests.
+#[pyclass(frozen)]
+struct Core {
+    inner: engine::Core,
+}
+
+fn raised(fault: &std::io::Error) -> PyErr {
+    if fault.kind() == std::io::ErrorKind::InvalidData || fault.get_ref().is_some() {
+        return PyValueError::new_err(fault.to_string());
+    }
+    PyOSError::new_err(fault.to_string())
+}
+
+#[pymethods]
+impl Core {
+    #[new]
+    fn new(py: Python<'_>, state_dir: PathBuf, settings_json: &str) -> PyResult<Self> {
+        let opened = py.detach(|| engine::Core::new(&state_dir, settings_json));
+        opened.map(|inner| Self { inner }).map_err(|fault| raised(&fault))
+    }
+
+    fn apply(&self, py: Python<'_>, plan_json: &str) -> PyResult<String> {
+        let failed = py.detach(|| self.inner.apply(plan_json)).map_err(|fault| raised(&fault))?;
+        let mut answer = std::collections::BTreeMap::new();
+        answer.insert("failed", failed);
+        serde_json::to_string(&answer).map_err(|fault| PyValueError::new_err(fault.to_string()))
+    }
+
+    fn set_credentials(&self, name: &str, access_key_id: &str, access_key_secret: &str) {
+        self.inner.set_credentials(name, access_key_id, access_key_secret);
+    }
+
+    fn remove_credentials(&self, name: &str) {
+        self.inner.remove_credentials(name);
+    }
+
+    fn stats(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| self.inner.stats()).map_err(|fault| raised(&fault))
+    }
+
+    fn idle(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.inner.idle())
+    }
+
+    fn drain(&self, py: Python<'_>, timeout_seconds: f64) -> bool {
+        let timeout = Duration::try_from_secs_f64(timeout_seconds).unwrap_or_default();
+        py.detach(|| self.inner.drain(timeout))
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.inner.close());
+    }
+}
 
 /// The compiled core of `loghub_agent`.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<Core>()
 }

@@ -1,0 +1,75 @@
+//! Records of one source, encoded as they come, until they are worth a request.
+
+use std::time::Instant;
+
+use crate::joining::Record;
+use crate::plan::{Compression, Source};
+
+/// A log group in the making.
+#[derive(Debug, Default)]
+pub struct Batch {
+    body: Vec<u8>,
+    /// Records in it.
+    pub logs: usize,
+    /// Bytes of their content.
+    pub bytes: u64,
+    /// When its first record came.
+    pub began: Option<Instant>,
+}
+
+/// A finished body.
+#[derive(Debug)]
+pub struct Sealed {
+    /// As on the wire.
+    pub body: Vec<u8>,
+    /// Its size before compression.
+    pub raw_size: usize,
+    /// Records in it.
+    pub logs: usize,
+    /// Bytes of their content.
+    pub bytes: u64,
+}
+
+impl Batch {
+    /// Adds a record.
+    pub fn add(&mut self, record: &Record) {
+        // The service refuses a group with a byte that is not UTF-8: what is not is replaced.
+        let content = String::from_utf8_lossy(&record.content);
+        let stamp = String::from_utf8_lossy(&record.stamp);
+        slswire::group::log(
+            &mut self.body,
+            record.time,
+            record.time_ns,
+            &[
+                (b"content", content.as_bytes()),
+                (b"_time_", stamp.as_bytes()),
+                (b"_source_", record.stream.name().as_bytes()),
+            ],
+        );
+        self.logs += 1;
+        self.bytes += record.content.len() as u64;
+        self.began.get_or_insert_with(Instant::now);
+    }
+
+    /// Encoded bytes so far.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Ends the group and leaves an empty batch.
+    pub fn seal(&mut self, source: &Source, compression: Compression) -> Sealed {
+        let done = std::mem::take(self);
+        let mut raw = done.body;
+        slswire::group::text(&mut raw, "", &source.source);
+        for (key, value) in &source.tags {
+            slswire::group::tag(&mut raw, key, value);
+        }
+        let raw_size = raw.len();
+        let body = match compression {
+            Compression::Lz4 => slswire::compress::lz4(&raw),
+            Compression::None => raw,
+        };
+        Sealed { body, raw_size, logs: done.logs, bytes: done.bytes }
+    }
+}

@@ -1,0 +1,89 @@
+//! What one pipeline has done since the core started; written by readers and senders.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+/// Longest error kept.
+const ERROR_CHARS: usize = 300;
+
+/// Counters of one pipeline.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Bytes read from log files.
+    pub read_bytes: AtomicU64,
+    /// Lines read from log files.
+    pub read_lines: AtomicU64,
+    /// Bytes of content acknowledged.
+    pub sent_bytes: AtomicU64,
+    /// Records acknowledged.
+    pub sent_lines: AtomicU64,
+    /// Requests acknowledged.
+    pub sent_requests: AtomicU64,
+    /// Requests sent again.
+    pub retries: AtomicU64,
+    /// Bytes that wait for their acknowledgement.
+    pub queue_bytes: AtomicU64,
+    lost: Mutex<BTreeMap<&'static str, u64>>,
+    last_error: Mutex<String>,
+}
+
+/// A snapshot, as the control reads it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    read_bytes: u64,
+    read_lines: u64,
+    sent_bytes: u64,
+    sent_lines: u64,
+    sent_requests: u64,
+    retries: u64,
+    queue_bytes: u64,
+    lost: BTreeMap<&'static str, u64>,
+    last_error: String,
+    /// Age of the oldest record not acknowledged.
+    pub lag_seconds: f64,
+}
+
+/// Adds to a counter.
+pub fn add(counter: &AtomicU64, value: u64) {
+    counter.fetch_add(value, Ordering::Relaxed);
+}
+
+impl Counters {
+    /// Counts bytes that can no longer arrive.
+    pub fn lose(&self, reason: &'static str, bytes: u64) {
+        if bytes > 0 {
+            let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            *lost.entry(reason).or_default() += bytes;
+        }
+    }
+
+    /// Remembers the last error; an empty one says that all is well again.
+    pub fn error(&self, sentence: &str) {
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != sentence {
+            *last = sentence.chars().take(ERROR_CHARS).collect();
+        }
+    }
+
+    /// The numbers now.
+    #[must_use]
+    pub fn snapshot(&self, lag_seconds: f64) -> Snapshot {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Snapshot {
+            read_bytes: get(&self.read_bytes),
+            read_lines: get(&self.read_lines),
+            sent_bytes: get(&self.sent_bytes),
+            sent_lines: get(&self.sent_lines),
+            sent_requests: get(&self.sent_requests),
+            retries: get(&self.retries),
+            queue_bytes: get(&self.queue_bytes),
+            lost: self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            lag_seconds,
+        }
+    }
+}

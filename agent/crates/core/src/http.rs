@@ -1,0 +1,165 @@
+//! One `PutLogs` request and what its answer means.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use slswire::signature::{self, Credentials, Moment, Request};
+
+use crate::batch::Sealed;
+use crate::plan::{Compression, Destination, ProjectIn, Signature};
+
+/// Keys by the name that pipelines know them by; swapped while requests are made.
+pub type Keys = Arc<RwLock<HashMap<String, Credentials>>>;
+
+/// Largest error answer that is read.
+const ANSWER_BYTES: u64 = 64 * 1024;
+
+const CONNECT_SECONDS: u64 = 5;
+const REQUEST_SECONDS: u64 = 30;
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Acknowledged: it is durable.
+    Done,
+    /// It failed for now; the sentence says why.
+    Later(String),
+    /// The service will never take this body; the sentence says why.
+    Refused(String),
+}
+
+/// Sends bodies to one destination over connections it keeps open.
+#[derive(Debug)]
+pub struct Sender {
+    destination: Destination,
+    keys: Keys,
+    agent: ureq::Agent,
+    url: String,
+    host: String,
+    path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Refusal {
+    error_code: String,
+    error_message: String,
+}
+
+impl Sender {
+    /// A sender; it connects when there is something to send.
+    #[must_use]
+    pub fn new(destination: Destination, keys: Keys, user_agent: &str) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(CONNECT_SECONDS)))
+            .timeout_global(Some(Duration::from_secs(REQUEST_SECONDS)))
+            .max_redirects(0)
+            .user_agent(user_agent)
+            .build()
+            .into();
+        let endpoint = destination.endpoint.trim_end_matches('/');
+        let (scheme, authority) = endpoint.split_once("://").unwrap_or(("http", endpoint));
+        let host = match destination.project_in {
+            ProjectIn::Header => authority.to_owned(),
+            ProjectIn::Host => format!("{}.{authority}", destination.project),
+        };
+        let path = format!("/logstores/{}/shards/lb", destination.logstore);
+        let url = format!("{scheme}://{host}{path}");
+        Self { destination, keys, agent, url, host, path }
+    }
+
+    /// Sends one body and waits for its acknowledgement.
+    pub fn put(&self, sealed: &Sealed) -> Outcome {
+        let name = &self.destination.credentials;
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(key) = keys.get(name).cloned() else {
+            return Outcome::Later(format!("no credentials named {name} are known yet"));
+        };
+        drop(keys);
+        let mut request = self.agent.post(&self.url);
+        for (header, value) in self.headers(&key, sealed) {
+            request = request.header(header, value);
+        }
+        let where_to = format!("{}{}", self.host, self.path);
+        match request.send(sealed.body.as_slice()) {
+            Ok(mut answer) => {
+                let status = answer.status().as_u16();
+                // Read to its end, so that the connection can be used again.
+                let body = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec();
+                judge(status, &body.unwrap_or_default(), &where_to)
+            }
+            Err(fault) => Outcome::Later(format!("{where_to}: {fault}")),
+        }
+    }
+
+    fn headers(&self, key: &Credentials, sealed: &Sealed) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("content-type", "application/x-protobuf".to_owned()),
+            ("host", self.host.clone()),
+            ("x-log-bodyrawsize", sealed.raw_size.to_string()),
+        ];
+        if self.destination.compression == Compression::Lz4 {
+            headers.push(("x-log-compresstype", "lz4".to_owned()));
+        }
+        if self.destination.project_in == ProjectIn::Header {
+            headers.push(("x-log-project", self.destination.project.clone()));
+        }
+        let request =
+            Request { method: "POST", path: &self.path, headers, body: sealed.body.as_slice() };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let moment = Moment::from_unix(now);
+        match self.destination.signature {
+            Signature::V1 => signature::sign_v1(key, request, &moment),
+            Signature::V4 => signature::sign_v4(key, request, &moment, &self.destination.region),
+        }
+    }
+}
+
+/// What an answer means for the body that was sent. Nothing is given up that may be taken later:
+/// stores, keys and rights appear, quotas pass; only a body the service calls wrong is.
+fn judge(status: u16, body: &[u8], where_to: &str) -> Outcome {
+    if status == 200 {
+        return Outcome::Done;
+    }
+    let Ok(refusal) = serde_json::from_slice::<Refusal>(body) else {
+        return Outcome::Later(format!("{where_to}: HTTP {status} without an SLS error"));
+    };
+    let code = refusal.error_code.as_str();
+    let sentence = format!("{where_to}: {code}: {}", refusal.error_message);
+    let wrong_body = [
+        "InvalidEncoding",
+        "InvalidKey",
+        "InvalidTimestamp",
+        "PostBodyInvalid",
+        "PostBodyTooLarge",
+        "PostBodyUncompressError",
+    ];
+    if wrong_body.contains(&code) {
+        Outcome::Refused(sentence)
+    } else {
+        Outcome::Later(sentence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_body_that_is_wrong_is_given_up() {
+        let answer =
+            |code: &str| format!(r#"{{"errorCode":"{code}","errorMessage":"m"}}"#).into_bytes();
+        assert_eq!(judge(200, b"", "h"), Outcome::Done);
+        assert!(matches!(judge(400, &answer("PostBodyInvalid"), "h"), Outcome::Refused(_)));
+        for (status, code) in
+            [(401, "Unauthorized"), (404, "LogStoreNotExist"), (403, "WriteQuotaExceed")]
+        {
+            assert!(matches!(judge(status, &answer(code), "h"), Outcome::Later(_)), "{code}");
+        }
+        assert!(matches!(judge(400, b"<html>", "h"), Outcome::Later(_)));
+        assert!(matches!(judge(502, b"", "h"), Outcome::Later(_)));
+    }
+}

@@ -1,0 +1,243 @@
+//! From lines to records: parts that the runtime split are joined, and, where a pipeline asks for
+//! it, lines of one stack trace.
+//!
+//! Each stream is joined on its own. A record keeps the place of its first byte, so that a
+//! checkpoint never passes a record that is not finished.
+
+use std::time::{Duration, Instant};
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::cri;
+use crate::files::Place;
+use crate::plan::{Multiline, Stream};
+
+/// Bytes of memory that one pattern may need; users' patterns stay far below.
+const PATTERN_BYTES: usize = 1 << 20;
+
+/// A finished record.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Unix seconds of its first line.
+    pub time: u32,
+    /// Nanoseconds within the second.
+    pub time_ns: u32,
+    /// The time as it stands in the file.
+    pub stamp: Vec<u8>,
+    /// Which output.
+    pub stream: Stream,
+    /// What the container wrote, without the last newline.
+    pub content: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    record: Record,
+    begin: Place,
+    lines: usize,
+    touched: Instant,
+}
+
+/// The pattern and limits of multi-line records.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    start: Regex,
+    flush: Duration,
+    max_bytes: usize,
+}
+
+impl Rule {
+    /// Compiles a rule; the error is a sentence for the report.
+    ///
+    /// # Errors
+    /// The pattern is none, or needs too much memory.
+    pub fn new(multiline: &Multiline) -> Result<Self, String> {
+        let start = RegexBuilder::new(&multiline.start)
+            .size_limit(PATTERN_BYTES)
+            .dfa_size_limit(PATTERN_BYTES)
+            .build()
+            .map_err(|fault| format!("multiline.start is no usable pattern: {fault}"))?;
+        let flush = Duration::try_from_secs_f64(multiline.flush_seconds)
+            .map_err(|fault| format!("multiline.flushAfter is no duration: {fault}"))?;
+        Ok(Self { start, flush, max_bytes: multiline.max_bytes })
+    }
+}
+
+/// Joins the lines of one container.
+#[derive(Debug)]
+pub struct Joiner {
+    rule: Option<Rule>,
+    max_line: usize,
+    parts: [Option<Unfinished>; 2],
+    traces: [Option<Unfinished>; 2],
+    cut: u64,
+}
+
+impl Joiner {
+    /// A joiner of lines up to `max_line` bytes.
+    #[must_use]
+    pub fn new(rule: Option<Rule>, max_line: usize) -> Self {
+        Self { rule, max_line, parts: [None, None], traces: [None, None], cut: 0 }
+    }
+
+    /// Joins by another rule from now on.
+    pub fn change_rule(&mut self, rule: Option<Rule>) {
+        self.rule = rule;
+    }
+
+    /// Bytes cut off over-long lines since the last call.
+    pub fn take_cut(&mut self) -> u64 {
+        std::mem::take(&mut self.cut)
+    }
+
+    /// The first byte of what is not finished yet.
+    #[must_use]
+    pub fn begin(&self) -> Option<Place> {
+        self.parts.iter().chain(&self.traces).flatten().map(|each| each.begin).min()
+    }
+
+    /// Takes one line that began at `begin`; gives finished records to `out`.
+    pub fn line(&mut self, line: &cri::Line<'_>, begin: Place, out: &mut Vec<Record>) {
+        let at = line.stream as usize;
+        let mut part = self.parts[at].take().unwrap_or_else(|| unfinished(line, begin));
+        let room = self.max_line.saturating_sub(part.record.content.len());
+        let kept = line.content.get(..room).unwrap_or(line.content);
+        self.cut += (line.content.len() - kept.len()) as u64;
+        part.record.content.extend_from_slice(kept);
+        part.touched = Instant::now();
+        if line.partial {
+            self.parts[at] = Some(part);
+        } else {
+            self.whole(part, out);
+        }
+    }
+
+    fn whole(&mut self, line: Unfinished, out: &mut Vec<Record>) {
+        let Some(rule) = &self.rule else {
+            out.push(line.record);
+            return;
+        };
+        let at = line.record.stream as usize;
+        let trace = &mut self.traces[at];
+        let begins = rule.start.is_match(&line.record.content);
+        match trace {
+            Some(open) if !begins && fits(open, &line, rule.max_bytes) => {
+                open.record.content.push(b'\n');
+                open.record.content.extend_from_slice(&line.record.content);
+                open.lines += 1;
+                open.touched = line.touched;
+            }
+            _ => out.extend(trace.replace(line).map(|done| done.record)),
+        }
+    }
+
+    /// Gives out records that nothing was added to for the rule's time.
+    pub fn flush_old(&mut self, now: Instant, out: &mut Vec<Record>) {
+        let Some(rule) = &self.rule else { return };
+        for trace in &mut self.traces {
+            if trace.as_ref().is_some_and(|open| now.duration_since(open.touched) >= rule.flush) {
+                out.extend(trace.take().map(|done| done.record));
+            }
+        }
+    }
+
+    /// Gives out everything: nothing more will come.
+    pub fn flush_all(&mut self, out: &mut Vec<Record>) {
+        for at in 0..2 {
+            if let Some(part) = self.parts[at].take() {
+                self.whole(part, out);
+            }
+            out.extend(self.traces[at].take().map(|done| done.record));
+        }
+    }
+}
+
+fn fits(open: &Unfinished, line: &Unfinished, most: usize) -> bool {
+    open.record.content.len() + 1 + line.record.content.len() <= most
+}
+
+fn unfinished(line: &cri::Line<'_>, begin: Place) -> Unfinished {
+    Unfinished {
+        record: Record {
+            time: line.time,
+            time_ns: line.time_ns,
+            stamp: line.stamp.to_vec(),
+            stream: line.stream,
+            content: Vec::with_capacity(line.content.len()),
+        },
+        begin,
+        lines: 1,
+        touched: Instant::now(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(joiner: &mut Joiner, lines: &[&str]) -> Vec<String> {
+        let mut out = Vec::new();
+        for (number, text) in lines.iter().enumerate() {
+            let full = format!("2024-01-01T00:00:00.5Z {text}");
+            let place = Place { file: 1, offset: number as u64 };
+            joiner.line(&cri::parse(full.as_bytes()).unwrap(), place, &mut out);
+        }
+        texts(out)
+    }
+
+    fn texts(records: Vec<Record>) -> Vec<String> {
+        records.into_iter().map(|each| String::from_utf8(each.content).unwrap()).collect()
+    }
+
+    fn java(max_bytes: usize) -> Joiner {
+        let multiline = Multiline { start: r"^\d{4}-".into(), flush_seconds: 0.0, max_bytes };
+        Joiner::new(Some(Rule::new(&multiline).unwrap()), 1000)
+    }
+
+    #[test]
+    fn parts_of_the_two_streams_do_not_mix() {
+        let mut joiner = Joiner::new(None, 1000);
+        let lines = ["stdout P a", "stderr P x", "stdout P b", "stderr F y", "stdout F c"];
+        assert_eq!(feed(&mut joiner, &lines), ["xy", "abc"]);
+        assert_eq!(joiner.begin(), None);
+    }
+
+    #[test]
+    fn unfinished_part_holds_the_checkpoint_at_its_beginning() {
+        let mut joiner = Joiner::new(None, 1000);
+        assert_eq!(feed(&mut joiner, &["stderr F z", "stdout P a", "stdout P b"]), ["z"]);
+        assert_eq!(joiner.begin(), Some(Place { file: 1, offset: 1 }));
+    }
+
+    #[test]
+    fn over_long_line_is_cut_and_counted() {
+        let mut joiner = Joiner::new(None, 4);
+        assert_eq!(feed(&mut joiner, &["stdout P abc", "stdout P def", "stdout F gh"]), ["abcd"]);
+        assert_eq!((joiner.take_cut(), joiner.take_cut()), (4, 0));
+    }
+
+    #[test]
+    fn stack_trace_is_one_record_until_the_next_start() {
+        let mut joiner = java(1000);
+        let lines = ["stdout F 2024-01-01 failed", "stdout F \tat B", "stdout F 2024-01-02 next"];
+        assert_eq!(feed(&mut joiner, &lines), ["2024-01-01 failed\n\tat B"]);
+        let mut out = Vec::new();
+        joiner.flush_old(Instant::now(), &mut out);
+        assert_eq!(texts(out), ["2024-01-02 next"]);
+    }
+
+    #[test]
+    fn record_that_grows_too_large_is_given_out_in_pieces() {
+        let mut joiner = java(12);
+        let lines = ["stdout F 2024-a", "stdout F bcd", "stdout F efg"];
+        assert_eq!(feed(&mut joiner, &lines), ["2024-a\nbcd"]);
+    }
+
+    #[test]
+    fn pattern_that_would_need_too_much_memory_is_refused_with_a_sentence() {
+        for start in ["([a-z", r"(\pL{1000}){1000}"] {
+            let multiline = Multiline { start: start.into(), flush_seconds: 1.0, max_bytes: 1000 };
+            assert!(Rule::new(&multiline).unwrap_err().starts_with("multiline.start"), "{start}");
+        }
+    }
+}

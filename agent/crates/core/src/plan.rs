@@ -1,0 +1,165 @@
+//! The whole desired plan, as the Python control hands it over, and the core's settings.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Everything this node collects.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// One per `LogPipeline`.
+    pub pipelines: Vec<Pipeline>,
+}
+
+/// One pipeline and the containers it takes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// Unique in the plan.
+    pub name: String,
+    /// Of the `LogPipeline`; shown, not used.
+    #[serde(rename = "generation")]
+    pub _generation: i64,
+    /// Where its lines go.
+    pub destination: Destination,
+    /// How lines become records.
+    pub multiline: Option<Multiline>,
+    /// The containers.
+    pub sources: Vec<Source>,
+}
+
+/// An SLS endpoint with project, Logstore and key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Destination {
+    /// `http(s)://host[:port]`.
+    pub endpoint: String,
+    /// The project's name.
+    pub project: String,
+    /// The Logstore's name.
+    pub logstore: String,
+    /// `Header` or `Host`.
+    pub project_in: ProjectIn,
+    /// `V1` or `V4`.
+    pub signature: Signature,
+    /// What a v4 signature names.
+    pub region: String,
+    /// Of request bodies.
+    pub compression: Compression,
+    /// The name its key is known by.
+    pub credentials: String,
+}
+
+/// Where the project's name stands in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+pub enum ProjectIn {
+    /// In `x-log-project`.
+    Header,
+    /// In front of the host.
+    Host,
+}
+
+/// The version of a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+pub enum Signature {
+    /// `LOG`
+    V1,
+    /// `SLS4-HMAC-SHA256`
+    V4,
+}
+
+/// The compression of request bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+pub enum Compression {
+    /// One LZ4 block.
+    #[serde(rename = "LZ4")]
+    Lz4,
+    /// As it is.
+    None,
+}
+
+/// Records of more than one line.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Multiline {
+    /// What the first line of a record matches.
+    pub start: String,
+    /// A record ends when nothing came for that long.
+    pub flush_seconds: f64,
+    /// A record ends before it grows beyond that.
+    pub max_bytes: usize,
+}
+
+/// The log directory of one container.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// `<pod uid>/<container>`.
+    pub id: String,
+    /// Where its files are; it may not exist yet.
+    pub dir: PathBuf,
+    /// The streams to take.
+    pub streams: Vec<Stream>,
+    /// The log group's source: an address.
+    pub source: String,
+    /// The log group's tags.
+    pub tags: Vec<(String, String)>,
+    /// Nothing more will be written.
+    pub ended: bool,
+}
+
+/// A container's output stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// `stdout`
+    Stdout,
+    /// `stderr`
+    Stderr,
+}
+
+impl Stream {
+    /// As the runtime writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// Settings of the core; each has a default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Settings {
+    /// Bytes of one request before compression.
+    pub batch_bytes: usize,
+    /// Records of one request.
+    pub batch_logs: usize,
+    /// Longest wait for a request to fill.
+    pub batch_seconds: f64,
+    /// Bytes read for one destination and not yet acknowledged.
+    pub queue_bytes_per_destination: usize,
+    /// Longest line; the rest of one is cut and counted.
+    pub max_line_bytes: usize,
+    /// Longest time until new bytes or files are seen.
+    pub scan_seconds: f64,
+    /// How requests name their sender.
+    pub user_agent: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            batch_bytes: 512 * 1024,
+            batch_logs: 4096,
+            batch_seconds: 0.5,
+            queue_bytes_per_destination: 8 * 1024 * 1024,
+            max_line_bytes: 512 * 1024,
+            scan_seconds: 0.2,
+            user_agent: format!("loghub-agent/{}", env!("CARGO_PKG_VERSION")),
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! One container of one pipeline: its files in order, its lines joined, its records in batches.
+//!
+//! `engine` calls [`Reader::step`] again and again; it reads a little, hands full batches to the
+//! lane, and says whether there was anything to do.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::counters::{self, Counters};
+use crate::cri;
+use crate::delivery::{Acknowledged, Lane, Package};
+use crate::files::{self, LogFile, Place, Saved};
+use crate::joining::{Joiner, Record, Rule};
+use crate::plan::{Compression, Settings, Source, Stream};
+
+/// Chunks read from one source before others have their turn.
+const CHUNKS: usize = 8;
+
+/// A file that has a successor is at its end when it was silent for that long: the runtime opens
+/// the new file before it closes the old one.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Finished files remembered, to know their compressed copies; the kubelet keeps far fewer.
+const REMEMBERED: usize = 32;
+
+/// What a source is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum State {
+    /// Its directory has no file yet.
+    Waiting,
+    /// Files are followed.
+    Reading,
+    /// It has ended, and everything is acknowledged.
+    Drained,
+}
+
+/// What a step needs of the pipeline around the source.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// Of the whole core.
+    pub settings: &'a Settings,
+    /// The way to the destination.
+    pub lane: &'a Lane,
+    /// Of the pipeline.
+    pub counters: &'a Arc<Counters>,
+    /// Of request bodies.
+    pub compression: Compression,
+}
+
+/// Reads one source.
+#[derive(Debug)]
+pub struct Reader {
+    spec: Source,
+    files: VecDeque<LogFile>,
+    numbered: u64,
+    restored: Vec<Saved>,
+    joiner: Joiner,
+    batch: crate::batch::Batch,
+    records: Vec<Record>,
+    waiting: Option<Package>,
+    acknowledged: Arc<Mutex<Acknowledged>>,
+    listed: Option<Instant>,
+    quiet_since: Option<Instant>,
+    at_end: bool,
+    /// Lines read.
+    pub lines: u64,
+}
+
+impl Reader {
+    /// A reader that begins where `restored` says, and at the beginning of any other file.
+    #[must_use]
+    pub fn new(spec: Source, restored: Vec<Saved>, rule: Option<Rule>, max_line: usize) -> Self {
+        Self {
+            spec,
+            files: VecDeque::new(),
+            numbered: 0,
+            restored,
+            joiner: Joiner::new(rule, max_line),
+            batch: crate::batch::Batch::default(),
+            records: Vec::new(),
+            waiting: None,
+            acknowledged: Arc::default(),
+            listed: None,
+            quiet_since: None,
+            at_end: false,
+            lines: 0,
+        }
+    }
+
+    /// Takes a changed description; records read before keep the old tags.
+    pub fn update(&mut self, spec: Source, around: &Surroundings<'_>) {
+        if self.spec != spec {
+            self.seal(around);
+            self.spec = spec;
+        }
+    }
+
+    /// Reads and hands over a little; false when there was nothing to do.
+    ///
+    /// # Errors
+    /// A file or the directory cannot be read; the next step tries again.
+    pub fn step(&mut self, around: &Surroundings<'_>) -> io::Result<bool> {
+        let now = Instant::now();
+        let due = Duration::from_secs_f64(around.settings.scan_seconds.max(0.01));
+        if self.listed.is_none_or(|listed| now.duration_since(listed) >= due) {
+            self.list(around)?;
+            self.listed = Some(now);
+        }
+        if !self.push_waiting(around) {
+            return Ok(false);
+        }
+        let read = self.read(around, now)?;
+        self.joiner.flush_old(now, &mut self.records);
+        self.collect(around);
+        let old = |began: Instant| {
+            now.duration_since(began).as_secs_f64() >= around.settings.batch_seconds
+        };
+        if self.batch.began.is_some_and(old) {
+            self.seal(around);
+        }
+        Ok(read)
+    }
+
+    fn list(&mut self, around: &Surroundings<'_>) -> io::Result<()> {
+        let named = files::list(&self.spec.dir)?;
+        for file in &mut self.files {
+            file.linked = false;
+        }
+        for each in &named {
+            let inode = match LogFile::inode_of(&each.path) {
+                Ok(inode) => inode,
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
+                Err(fault) => return Err(fault),
+            };
+            if let Some(known) = self.files.iter_mut().find(|file| file.is(inode)) {
+                known.linked = true;
+            } else if let Err(fault) = self.discover(each) {
+                // Removed since it was listed: the next listing knows what became of it.
+                if fault.kind() != io::ErrorKind::NotFound {
+                    return Err(fault);
+                }
+            }
+        }
+        if !named.is_empty() {
+            self.count_vanished(around);
+        }
+        let place = self.checkpoint_place();
+        while self.files.len() > REMEMBERED {
+            match self.files.front() {
+                Some(first) if first.finished() && !first.linked && first.number < place.file => {
+                    self.files.pop_front();
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn discover(&mut self, named: &files::Named) -> io::Result<()> {
+        let mut file = LogFile::open(named, self.numbered + 1)?;
+        if named.gzip && self.files.iter().any(|known| known.same_content(&file)) {
+            return Ok(());
+        }
+        if let Some(at) = self.restored.iter().position(|saved| file.matches(saved)) {
+            let saved = self.restored.swap_remove(at);
+            file.seek(saved.offset)?;
+        }
+        self.numbered += 1;
+        self.files.push_back(file);
+        Ok(())
+    }
+
+    /// Files that a checkpoint remembers and no directory names any more.
+    fn count_vanished(&mut self, around: &Surroundings<'_>) {
+        for saved in std::mem::take(&mut self.restored) {
+            let unread = saved.size.saturating_sub(saved.offset);
+            around.counters.lose("file_gone", unread);
+        }
+    }
+
+    fn read(&mut self, around: &Surroundings<'_>, now: Instant) -> io::Result<bool> {
+        let mut any = false;
+        for _ in 0..CHUNKS {
+            if self.waiting.is_some() {
+                break;
+            }
+            let Some(at) = self.files.iter().position(|file| !file.finished()) else { break };
+            let read = self.read_chunk(at, around)?;
+            self.collect(around);
+            if read > 0 {
+                self.quiet_since = None;
+                self.at_end = false;
+                any = true;
+                continue;
+            }
+            self.at_end = true;
+            let succeeded = at + 1 < self.files.len();
+            if !succeeded && !self.spec.ended {
+                break;
+            }
+            let quiet = *self.quiet_since.get_or_insert(now);
+            if now.duration_since(quiet) < LINGER {
+                break;
+            }
+            self.finish(at, around);
+            self.quiet_since = None;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    fn read_chunk(&mut self, at: usize, around: &Surroundings<'_>) -> io::Result<usize> {
+        let Self { files, joiner, records, spec, lines, .. } = self;
+        let Some(file) = files.get_mut(at) else { return Ok(0) };
+        if file.truncated() {
+            file.rewind();
+        }
+        let mut count = 0;
+        let read = file.read(&mut |line, place| {
+            count += 1;
+            take(line, place, joiner, &spec.streams, records);
+        })?;
+        *lines += count;
+        counters::add(&around.counters.read_bytes, read as u64);
+        counters::add(&around.counters.read_lines, count);
+        around.counters.lose("line_too_long", joiner.take_cut());
+        Ok(read)
+    }
+
+    fn finish(&mut self, at: usize, around: &Surroundings<'_>) {
+        let last = at + 1 == self.files.len();
+        let Self { files, joiner, records, spec, .. } = self;
+        if let Some(file) = files.get_mut(at) {
+            file.finish(&mut |line, place| take(line, place, joiner, &spec.streams, records));
+        }
+        if last && spec.ended {
+            joiner.flush_all(records);
+        }
+        self.collect(around);
+        if last && self.spec.ended {
+            self.seal(around);
+        }
+    }
+
+    /// Moves finished records into the batch, and full batches to the lane.
+    fn collect(&mut self, around: &Surroundings<'_>) {
+        for record in std::mem::take(&mut self.records) {
+            self.batch.add(&record);
+        }
+        let full = self.batch.size() >= around.settings.batch_bytes
+            || self.batch.logs >= around.settings.batch_logs;
+        if full {
+            self.seal(around);
+        }
+    }
+
+    fn seal(&mut self, around: &Surroundings<'_>) {
+        if self.batch.logs == 0 || !self.push_waiting(around) {
+            return;
+        }
+        let package = Package {
+            sealed: self.batch.seal(&self.spec, around.compression),
+            end: self.read_place(),
+            source: Arc::clone(&self.acknowledged),
+            counters: Arc::clone(around.counters),
+        };
+        self.waiting = Some(package);
+        self.push_waiting(around);
+    }
+
+    fn push_waiting(&mut self, around: &Surroundings<'_>) -> bool {
+        if let Some(package) = self.waiting.take() {
+            self.waiting = around.lane.push(package).err();
+        }
+        self.waiting.is_none()
+    }
+
+    /// Everything before it is in a batch or was not wanted.
+    fn read_place(&self) -> Place {
+        let reading = self.files.iter().find(|file| !file.finished()).or(self.files.back());
+        let read = reading
+            .map_or_else(Place::default, |file| Place { file: file.number, offset: file.offset });
+        self.joiner.begin().map_or(read, |begin| begin.min(read))
+    }
+
+    /// Everything before it is acknowledged or was not wanted.
+    fn checkpoint_place(&self) -> Place {
+        let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        let nothing_held = self.batch.logs == 0 && self.waiting.is_none();
+        if acknowledged.outstanding == 0 && nothing_held {
+            return self.read_place();
+        }
+        acknowledged.place
+    }
+
+    /// What to remember of its files.
+    #[must_use]
+    pub fn saved(&self) -> Vec<Saved> {
+        let place = self.checkpoint_place();
+        let known = self.files.iter().map(|file| file.saved(place));
+        known.chain(self.restored.iter().cloned()).collect()
+    }
+
+    /// Joins by another rule from now on; what is unfinished is finished by the old one.
+    pub fn change_rule(&mut self, rule: Option<Rule>) {
+        self.joiner.flush_all(&mut self.records);
+        self.joiner.change_rule(rule);
+    }
+
+    /// Files it knows.
+    #[must_use]
+    pub fn files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Age of the oldest record not acknowledged.
+    #[must_use]
+    pub fn lag(&self, now: Instant) -> Duration {
+        let sent = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).since;
+        let oldest = sent.into_iter().chain(self.batch.began).min();
+        oldest.map_or(Duration::ZERO, |since| now.duration_since(since))
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn state(&self) -> State {
+        if self.spec.ended && self.idle() && self.files.iter().all(LogFile::finished) {
+            return State::Drained;
+        }
+        if self.files.is_empty() {
+            State::Waiting
+        } else {
+            State::Reading
+        }
+    }
+
+    /// Whether everything read is acknowledged and every file is at its end.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        let outstanding =
+            self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).outstanding;
+        let last_only = self.files.iter().filter(|file| !file.finished()).count() <= 1;
+        let read = self.files.is_empty() || (self.at_end && last_only);
+        let held = self.batch.logs > 0 || self.waiting.is_some() || self.joiner.begin().is_some();
+        self.listed.is_some() && read && !held && outstanding == 0
+    }
+
+    /// Hands over what is read, unfinished records excepted: they are read again.
+    pub fn flush(&mut self, around: &Surroundings<'_>) {
+        self.collect(around);
+        self.seal(around);
+    }
+
+    /// Whether it still holds a package that the lane had no room for.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.waiting.is_some() || self.batch.logs > 0
+    }
+
+    /// Deleted files that it still reads.
+    #[must_use]
+    pub fn open_deleted(&self) -> usize {
+        self.files.iter().filter(|file| !file.linked && !file.finished()).count()
+    }
+}
+
+fn take(
+    line: &[u8],
+    place: Place,
+    joiner: &mut Joiner,
+    streams: &[Stream],
+    records: &mut Vec<Record>,
+) {
+    let Some(parsed) = cri::parse(line) else {
+        // Not in the format: nothing is thrown away. The time is that of reading.
+        records.push(raw(line));
+        return;
+    };
+    if streams.contains(&parsed.stream) {
+        joiner.line(&parsed, place, records);
+    }
+}
+
+fn raw(line: &[u8]) -> Record {
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Record {
+        time: u32::try_from(now.as_secs()).unwrap_or(u32::MAX),
+        time_ns: now.subsec_nanos(),
+        stamp: Vec::new(),
+        stream: Stream::Stdout,
+        content: line.to_vec(),
+    }
+}

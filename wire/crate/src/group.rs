@@ -1,0 +1,107 @@
+//! Log groups as protobuf, written field by field into one buffer.
+//!
+//! Field numbers and types: the SDKs' public `log_logs.proto`; see `schema.py` in the Python twin.
+//! A sender appends logs with [`log`] as it reads them, then ends the group with [`text`] and
+//! [`tag`]: nothing is held twice.
+
+const LOGS: u8 = 0x0a;
+const TOPIC: u8 = 0x1a;
+const SOURCE: u8 = 0x22;
+const TAGS: u8 = 0x32;
+const KEY: u8 = 0x0a;
+const VALUE: u8 = 0x12;
+const TIME: u8 = 0x08;
+const CONTENTS: u8 = 0x12;
+const TIME_NS: u8 = 0x25;
+
+/// Bytes of `value` as a varint.
+fn varint_len(value: usize) -> usize {
+    let bits = (usize::BITS - (value | 1).leading_zeros()) as usize;
+    bits.div_ceil(7)
+}
+
+fn varint(out: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
+    out.push(field);
+    varint(out, value.len());
+    out.extend_from_slice(value);
+}
+
+fn pair_len(key: &[u8], value: &[u8]) -> usize {
+    2 + varint_len(key.len()) + key.len() + varint_len(value.len()) + value.len()
+}
+
+fn pair(out: &mut Vec<u8>, field: u8, key: &[u8], value: &[u8]) {
+    out.push(field);
+    varint(out, pair_len(key, value));
+    bytes(out, KEY, key);
+    bytes(out, VALUE, value);
+}
+
+/// Appends one log to a group: unix seconds, nanoseconds within the second, fields in order.
+///
+/// Values must be UTF-8: a service refuses the whole group otherwise.
+pub fn log(out: &mut Vec<u8>, time: u32, time_ns: u32, contents: &[(&[u8], &[u8])]) {
+    let mut size = 1 + varint_len(time as usize) + 5;
+    for (key, value) in contents {
+        let inner = pair_len(key, value);
+        size += 1 + varint_len(inner) + inner;
+    }
+    out.push(LOGS);
+    varint(out, size);
+    out.push(TIME);
+    varint(out, time as usize);
+    for (key, value) in contents {
+        pair(out, CONTENTS, key, value);
+    }
+    out.push(TIME_NS);
+    out.extend_from_slice(&time_ns.to_le_bytes());
+}
+
+/// Appends the topic, when it is not empty, and the source to a group.
+pub fn text(out: &mut Vec<u8>, topic: &str, source: &str) {
+    if !topic.is_empty() {
+        bytes(out, TOPIC, topic.as_bytes());
+    }
+    if !source.is_empty() {
+        bytes(out, SOURCE, source.as_bytes());
+    }
+}
+
+/// Appends one tag to a group.
+pub fn tag(out: &mut Vec<u8>, key: &str, value: &str) {
+    pair(out, TAGS, key.as_bytes(), value.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varint_len_is_the_length_of_varint() {
+        for value in [0, 1, 127, 128, 16_383, 16_384, usize::MAX >> 1] {
+            let mut out = Vec::new();
+            varint(&mut out, value);
+            assert_eq!(out.len(), varint_len(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn group_is_what_the_official_node_client_sends() {
+        // Recorded from the Node SDK: one log {a: b} with nanoseconds, source t, tag {x: y}.
+        let expected = "0a130880e2cfaa0612060a016112016225050000001a017422017332060a0178120179";
+        let mut out = Vec::new();
+        log(&mut out, 1_700_000_000, 5, &[(b"a", b"b")]);
+        text(&mut out, "t", "s");
+        tag(&mut out, "x", "y");
+        let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, expected);
+    }
+}

@@ -1,0 +1,198 @@
+//! Request signatures v1 (`LOG`) and v4 (`SLS4-HMAC-SHA256`), client side.
+//!
+//! The rules are those of the Python twin's `signature.py`, which also verifies.
+
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
+use hmac::{Hmac, Mac};
+use md5::{Digest as _, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
+
+/// An access key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// What the service knows the key by.
+    pub access_key_id: String,
+    /// What signs; never sent.
+    pub access_key_secret: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Credentials({})", self.access_key_id)
+    }
+}
+
+/// The signed parts of a request without a query: what a writer of logs sends.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The path as sent.
+    pub path: &'a str,
+    /// Lower-case header names with their values; for v4 `host` is among them.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body as on the wire.
+    pub body: &'a [u8],
+}
+
+/// A moment, already written as the two signatures need it.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// As HTTP dates are written, for v1: `Mon, 23 Nov 2026 16:17:03 GMT`.
+    pub http: String,
+    /// As v4 writes it: `20261123T161703Z`.
+    pub basic: String,
+}
+
+impl Moment {
+    /// The moment `seconds` after 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn from_unix(seconds: u64) -> Self {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let (days, rest) = (seconds / 86_400, seconds % 86_400);
+        let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+        let (year, month, day) = civil(days);
+        let name = DAYS[(days % 7) as usize];
+        let month_name = MONTHS[(month - 1) as usize];
+        Self {
+            http: format!(
+                "{name}, {day:02} {month_name} {year} {hour:02}:{minute:02}:{second:02} GMT"
+            ),
+            basic: format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"),
+        }
+    }
+}
+
+/// Year, month, day of a day number since 1970-01-01 (Howard Hinnant's `civil_from_days`).
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day)
+}
+
+fn hex(data: &[u8]) -> String {
+    use std::fmt::Write as _;
+    data.iter().fold(String::with_capacity(data.len() * 2), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+fn hmac_sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
+    // HMAC takes keys of any length: this constructor's error is for other MACs.
+    Hmac::<Sha256>::new_from_slice(key).map_or_else(
+        |_| Vec::new(),
+        |mut mac| {
+            mac.update(data);
+            mac.finalize().into_bytes().to_vec()
+        },
+    )
+}
+
+fn hmac_sha1(key: &[u8], data: &[u8]) -> Vec<u8> {
+    Hmac::<Sha1>::new_from_slice(key).map_or_else(
+        |_| Vec::new(),
+        |mut mac| {
+            mac.update(data);
+            mac.finalize().into_bytes().to_vec()
+        },
+    )
+}
+
+fn header<'a>(headers: &'a [(&'static str, String)], name: &str) -> &'a str {
+    headers.iter().find(|each| each.0 == name).map_or("", |each| each.1.as_str())
+}
+
+/// Every header of `request` plus those of signature v1.
+#[must_use]
+pub fn sign_v1(
+    key: &Credentials,
+    request: Request<'_>,
+    now: &Moment,
+) -> Vec<(&'static str, String)> {
+    let mut headers = request.headers;
+    headers.push(("x-log-apiversion", "0.6.0".to_owned()));
+    headers.push(("x-log-signaturemethod", "hmac-sha1".to_owned()));
+    headers.push(("date", now.http.clone()));
+    if !request.body.is_empty() {
+        headers.push(("content-md5", hex(&Md5::digest(request.body)).to_uppercase()));
+    }
+    headers.sort();
+    let mut text = format!(
+        "{}\n{}\n{}\n{}\n",
+        request.method,
+        header(&headers, "content-md5"),
+        header(&headers, "content-type"),
+        now.http
+    );
+    for (name, value) in &headers {
+        if name.starts_with("x-log-") || name.starts_with("x-acs-") {
+            text.push_str(name);
+            text.push(':');
+            text.push_str(value);
+            text.push('\n');
+        }
+    }
+    text.push_str(request.path);
+    let digest = hmac_sha1(key.access_key_secret.as_bytes(), text.as_bytes());
+    let value = format!("LOG {}:{}", key.access_key_id, STANDARD.encode(digest));
+    headers.push(("authorization", value));
+    headers
+}
+
+/// Every header of `request` (which must hold `host`) plus those of signature v4.
+#[must_use]
+pub fn sign_v4(
+    key: &Credentials,
+    request: Request<'_>,
+    now: &Moment,
+    region: &str,
+) -> Vec<(&'static str, String)> {
+    let payload = hex(&Sha256::digest(request.body));
+    let mut headers = request.headers;
+    headers.push(("x-log-apiversion", "0.6.0".to_owned()));
+    headers.push(("x-log-content-sha256", payload.clone()));
+    headers.push(("x-log-date", now.basic.clone()));
+    headers.sort();
+    let signed: Vec<_> = headers
+        .iter()
+        .filter(|(name, _)| {
+            ["content-type", "host"].contains(name)
+                || name.starts_with("x-log-")
+                || name.starts_with("x-acs-")
+        })
+        .collect();
+    let lines: String =
+        signed.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let names = signed.iter().map(|each| each.0).collect::<Vec<_>>().join(";");
+    let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{payload}", request.method, request.path);
+    let (date, _) = now.basic.split_at(8.min(now.basic.len()));
+    let scope = format!("{date}/{region}/sls/aliyun_v4_request");
+    let text = format!(
+        "SLS4-HMAC-SHA256\n{}\n{scope}\n{}",
+        now.basic,
+        hex(&Sha256::digest(canonical.as_bytes()))
+    );
+    let mut secret = format!("aliyun_v4{}", key.access_key_secret).into_bytes();
+    for step in [date, region, "sls", "aliyun_v4_request"] {
+        secret = hmac_sha256(&secret, step.as_bytes());
+    }
+    let value = format!(
+        "SLS4-HMAC-SHA256 Credential={}/{scope},Signature={}",
+        key.access_key_id,
+        hex(&hmac_sha256(&secret, text.as_bytes()))
+    );
+    headers.push(("authorization", value));
+    headers
+}
