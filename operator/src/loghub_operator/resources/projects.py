@@ -1,0 +1,96 @@
+"""LogProject: a project of a service, and who may use it."""
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from loghub_operator.resources import model
+
+
+class Bundled(model.Model):
+    """The service of this release."""
+
+
+class Url(model.Model):
+    """Any service that speaks the API."""
+
+    endpoint: Annotated[
+        str,
+        pydantic.Field(
+            max_length=512,
+            description="http(s)://host[:port]",
+            json_schema_extra=model.rules(
+                (
+                    r"self.matches('^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$')",
+                    "must be of the form http://host[:port] or https://host[:port]",
+                )
+            ),
+        ),
+    ]
+    project_in: Literal["Host", "Header"] = "Host"
+    signature: Literal["V1", "V4"] = "V4"
+    region: Annotated[str, pydantic.Field(min_length=1, max_length=64)] = "loghub"
+
+
+class Service(model.Model):
+    """Where the project is: exactly one of the fields."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=model.rules(
+            ("has(self.bundled) != has(self.url)", "set exactly one of bundled and url")
+        )
+    )
+    bundled: Bundled | None = None
+    url: Url | None = None
+
+
+class AllowedNamespaces(model.Model):
+    """Which namespaces may put LogStores into the project."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=model.rules(
+            (
+                "(has(self.from) && self.from == 'Selector') == has(self.selector)",
+                "a selector goes with from: Selector, and only with it",
+            )
+        )
+    )
+    from_: Annotated[Literal["Same", "All", "Selector"], pydantic.Field(alias="from")] = "Same"
+    selector: model.LabelSelector | None = None
+
+
+class OptIn(model.Model):
+    """What pods may ask for by themselves."""
+
+    annotations: Literal["Enabled", "Disabled"] = "Enabled"
+    auto_create_log_stores: bool = True
+
+
+class LogProjectSpec(model.Model):
+    """The spec of a LogProject."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=model.rules(
+            (
+                "!has(self.service) || !has(self.service.url) || has(self.credentialsSecretRef)",
+                "service.url needs credentialsSecretRef: a Secret with accessKeyId and "
+                "accessKeySecret",
+            ),
+            (
+                "has(self.projectName) == has(oldSelf.projectName)",
+                "projectName is immutable: the remote project cannot be renamed",
+            ),
+        )
+    )
+    project_name: model.ProjectName | None = pydantic.Field(
+        default=None, description="Name in the service; by default the object's."
+    )
+    description: str = pydantic.Field(default="", max_length=1024)
+    service: Service = Service(bundled=Bundled())
+    credentials_secret_ref: model.LocalReference | None = pydantic.Field(
+        default=None, description="Secret with accessKeyId and accessKeySecret; for service.url."
+    )
+    allowed_namespaces: AllowedNamespaces = AllowedNamespaces()
+    opt_in: OptIn = OptIn()
+    deletion_policy: model.DeletionPolicy = "Retain"
+    adoption_policy: model.AdoptionPolicy = "Adopt"
