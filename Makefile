@@ -53,6 +53,10 @@ control-plane: setup ## Build the API server and etcd that some tests start (cac
 	@if command -v go >/dev/null; then $(PY) -m harness tool kube-apiserver etcd >/dev/null; \
 	  else echo "no go on PATH: tests that need a real API server are skipped"; fi
 
+.PHONY: generate
+generate: setup ## Write the CRDs from the models, to crds/ and the charts
+	@$(PY) tools/generate.py
+
 ##@ Gates
 .PHONY: format
 format: setup ## Rewrite every source file in the one format
@@ -67,6 +71,7 @@ lint: setup ## Format, lint, types, sizes, clippy: everything that is judged wit
 	@$(RUN)/mypy
 	@mkdir -p build; $(RUN)/lint-imports --no-cache > build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(PY) tools/check_sizes.py
+	@$(PY) tools/generate.py --check
 	@$(RUN)/yamllint --strict .
 	@$(RUN)/shellcheck tools/*.sh .ci/run
 	@cargo fmt --all --check

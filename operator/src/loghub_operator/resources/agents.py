@@ -25,11 +25,11 @@ class UpdateStrategy(model.Model):
 class CollectionAgentSpec(model.Model):
     """The spec of a CollectionAgent."""
 
-    node_selector: model.Labels = {}
+    node_selector: model.Labels = pydantic.Field(default={})
     tolerations: list[Open] = pydantic.Field(default=[], max_length=64)
-    affinity: Open = {}
+    affinity: Open = pydantic.Field(default={})
     priority_class_name: Annotated[str, pydantic.Field(max_length=253)] = ""
-    resources: Open = {}
+    resources: Open = pydantic.Field(default={})
     image: Annotated[
         str, pydantic.Field(max_length=512, description="By default the operator's own version.")
     ] = ""

@@ -32,7 +32,7 @@ class Selector(model.Model):
     """Which containers of the namespace; all that is given must hold, and nothing selects all."""
 
     pod_labels: model.LabelSelector = model.LabelSelector()
-    pod_annotations: model.Labels = {}
+    pod_annotations: model.Labels = pydantic.Field(default={})
     container_names: list[model.Name] = pydantic.Field(default=[], max_length=64)
     exclude_container_names: list[model.Name] = pydantic.Field(default=[], max_length=64)
 
@@ -56,10 +56,10 @@ class Multiline(model.Model):
 class Tags(model.Model):
     """Tags beside the default ones."""
 
-    static: model.Labels = {}
-    pod_labels: Annotated[
-        model.Labels, pydantic.Field(description="Pod label to the name of its tag.")
-    ] = {}
+    static: model.Labels = pydantic.Field(default={})
+    pod_labels: model.Labels = pydantic.Field(
+        default={}, description="Pod label to the name of its tag."
+    )
 
 
 class Delivery(model.Model):

@@ -29,9 +29,7 @@ class Model(pydantic.BaseModel):
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     """CEL rules with their messages, for `json_schema_extra`."""
-    return {
-        "x-kubernetes-validations": [{"rule": rule, "message": words} for rule, words in pairs]
-    }
+    return {"x-kubernetes-validations": [{"rule": rule, "message": words} for rule, words in pairs]}
 
 
 Name = Annotated[str, pydantic.Field(min_length=1, max_length=253)]
@@ -85,7 +83,7 @@ class Requirement(Model):
 class LabelSelector(Model):
     """Kubernetes' own label selector."""
 
-    match_labels: Labels = {}
+    match_labels: Labels = pydantic.Field(default={})
     match_expressions: list[Requirement] = pydantic.Field(default=[], max_length=64)
 
     def matches(self, labels: dict[str, str]) -> bool:

@@ -1,0 +1,29 @@
+"""The admin port: liveness, readiness, metrics."""
+
+from collections.abc import Callable
+
+import prometheus_client as prometheus
+from aiohttp import web
+
+
+async def serve(host: str, port: int, ready: Callable[[], bool]) -> web.AppRunner:
+    """Start serving; the runner's `cleanup` ends it."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n") if ready() else web.Response(text="not yet\n", status=503)
+
+    async def metrics(_request: web.Request) -> web.Response:
+        body = prometheus.generate_latest()
+        return web.Response(body=body, headers={"Content-Type": prometheus.CONTENT_TYPE_LATEST})
+
+    application = web.Application()
+    application.router.add_get("/healthz", healthz)
+    application.router.add_get("/readyz", readyz)
+    application.router.add_get("/metrics", metrics)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner

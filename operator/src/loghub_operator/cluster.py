@@ -1,0 +1,169 @@
+"""A thin port over the official client's async part: get, list, server-side apply, status, delete.
+
+Everything that the operator writes goes through here with one field manager, so that a second
+write of the same is no change. Errors are `ClusterError` with the API server's own words.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+
+from loghub_operator import kinds
+
+Object = dict[str, Any]
+
+MANAGER: Final = "loghub-operator"
+TIMEOUT_SECONDS: Final = 20
+_PAGE: Final = 500
+_CONFLICT: Final = 409
+_NOT_FOUND: Final = 404
+
+
+class ClusterError(Exception):
+    """The API server refused, or could not be reached."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+    @property
+    def conflict(self) -> bool:
+        """Somebody else was faster."""
+        return self.status == _CONFLICT
+
+
+async def connect(kubeconfig: str = "") -> "Cluster":
+    """The cluster that the pod runs in, or that a kubeconfig names."""
+    if kubeconfig:
+        await config.load_kube_config(config_file=kubeconfig)
+    else:
+        await config.load_config()
+    return Cluster(client.ApiClient())
+
+
+class Cluster:
+    """One API server."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def get(self, kind: kinds.Kind, name: str, namespace: str = "") -> Object | None:
+        """One object, or None."""
+        try:
+            return await self._send("GET", kind.path(namespace, name))
+        except ClusterError as fault:
+            if fault.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def list(self, kind: kinds.Kind, namespace: str = "") -> list[Object]:
+        """All objects of a kind, page by page."""
+        found: list[Object] = []
+        token = ""
+        while True:
+            query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
+            page = await self._send("GET", kind.path(namespace) + query)
+            found += page.get("items", [])
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return found
+
+    async def apply(self, kind: kinds.Kind, wanted: Object) -> Object:
+        """Server-side apply: create it or change what this manager owns of it."""
+        metadata = wanted["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        query = f"?fieldManager={MANAGER}&force=true&fieldValidation=Strict"
+        body = {"apiVersion": kind.api_version, "kind": kind.name, **wanted}
+        return await self._send("PATCH", path + query, body, "application/apply-patch+yaml")
+
+    async def merge(
+        self, kind: kinds.Kind, found: Mapping[str, Any], change: Object, *, status: bool = False
+    ) -> None:
+        """Merge-patch an object, or its status; an object that is gone is no error."""
+        metadata = found["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"], "status" * status)
+        query = f"?fieldManager={MANAGER}"
+        try:
+            await self._send("PATCH", path + query, change, "application/merge-patch+json")
+        except ClusterError as fault:
+            if fault.status != _NOT_FOUND:
+                raise
+
+    async def create(self, kind: kinds.Kind, wanted: Object) -> Object:
+        """Create an object."""
+        path = kind.path(wanted["metadata"].get("namespace", ""))
+        body = {"apiVersion": kind.api_version, "kind": kind.name, **wanted}
+        return await self._send("POST", path + f"?fieldManager={MANAGER}", body)
+
+    async def replace(self, kind: kinds.Kind, found: Object) -> Object:
+        """Replace an object, if nobody changed it since it was read."""
+        metadata = found["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        return await self._send("PUT", path + f"?fieldManager={MANAGER}", found)
+
+    async def delete(self, kind: kinds.Kind, name: str, namespace: str = "") -> None:
+        """Delete an object; one that is gone is no error."""
+        try:
+            await self._send("DELETE", kind.path(namespace, name))
+        except ClusterError as fault:
+            if fault.status != _NOT_FOUND:
+                raise
+
+    async def warn(
+        self, kind: kinds.Kind, about: Mapping[str, Any], reason: str, sentence: str
+    ) -> None:
+        """A Warning event on an object, for `kubectl describe`."""
+        metadata = about["metadata"]
+        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        namespace = metadata.get("namespace", "default")
+        event = {
+            "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": kind.api_version,
+                "kind": kind.name,
+                "name": metadata["name"],
+                "namespace": metadata.get("namespace", ""),
+                "uid": metadata["uid"],
+            },
+            "type": "Warning",
+            "reason": reason,
+            "message": sentence[:1000],
+            "source": {"component": MANAGER},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        await self.create(kinds.EVENT, event)
+
+    async def _send(
+        self, method: str, path: str, body: Object | None = None, content: str = "application/json"
+    ) -> Object:
+        headers = {"Accept": "application/json", "Content-Type": content}
+        configuration = self._api.configuration
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        try:
+            answer = await self._api.call_api(
+                method, configuration.host + path, headers, body, _request_timeout=TIMEOUT_SECONDS
+            )
+            text = await answer.read()
+        except ApiException as fault:
+            raise ClusterError(fault.status or 0, _words(fault)) from fault
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            raise ClusterError(0, f"the API server does not answer: {fault}") from fault
+        return dict(json.loads(text)) if text else {}
+
+
+def _words(fault: ApiException) -> str:
+    try:
+        return str(json.loads(fault.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {fault.status} {fault.reason}"

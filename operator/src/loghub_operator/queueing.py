@@ -1,0 +1,90 @@
+"""A work queue of keys: each key is worked on by one worker at a time, and never forgotten.
+
+A key added while it is worked on is worked on again. A failure brings it back after a pause that
+doubles, with jitter. Level-triggered: a worker looks at the state of the world, not at the event.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+_log = logging.getLogger(__name__)
+
+Key = tuple[str, str, str]
+"""Plural of the kind, namespace, name."""
+
+WORKERS: Final = 8
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 60.0
+
+
+class AgainError(Exception):
+    """Not yet: the key comes back after a pause. The sentence is in a condition already."""
+
+
+class Queue:
+    """Keys to work on."""
+
+    def __init__(self, work: Callable[[Key], Awaitable[None]]) -> None:
+        self._work = work
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._queued: set[Key] = set()
+        self._working: set[Key] = set()
+        self._again: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+
+    def add(self, key: Key) -> None:
+        """Work on `key` soon."""
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+        if key in self._working:
+            self._again.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            self._ready.put_nowait(key)
+
+    def add_later(self, key: Key, seconds: float) -> None:
+        """Work on `key` after a while, unless it is worked on before."""
+        if key not in self._timers and key not in self._queued:
+            loop = asyncio.get_running_loop()
+            self._timers[key] = loop.call_later(seconds, self._due, key)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._worker())
+
+    def __len__(self) -> int:
+        return len(self._queued) + len(self._working)
+
+    def _due(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+    async def _worker(self) -> None:
+        while True:
+            key = await self._ready.get()
+            self._queued.discard(key)
+            self._working.add(key)
+            try:
+                await self._work(key)
+                self._failures.pop(key, None)
+            except AgainError:
+                self._retry(key)
+            except Exception:  # noqa: BLE001 - one object's trouble must not end the worker
+                _log.exception("reconciling failed; it is tried again", extra={"key": key})
+                self._retry(key)
+            finally:
+                self._working.discard(key)
+                if key in self._again:
+                    self._again.discard(key)
+                    self.add(key)
+
+    def _retry(self, key: Key) -> None:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        pause = min(_FIRST_PAUSE * 2 ** min(failures, 10), _LONGEST_PAUSE)
+        self.add_later(key, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter

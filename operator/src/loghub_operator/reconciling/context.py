@@ -1,0 +1,184 @@
+"""What every reconciler needs: the cluster, the cache, the settings, and how status is written."""
+
+import base64
+import binascii
+import contextlib
+import dataclasses
+import datetime as dt
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, TypeVar
+
+import pydantic
+
+from loghub_operator import cache, cluster, compiling, conditions, kinds
+from loghub_operator.resources import model, projects
+from slswire.client import Client, Endpoint
+from slswire.signature import Credentials
+
+Object = Mapping[str, Any]
+_Spec = TypeVar("_Spec", bound=pydantic.BaseModel)
+
+REGION: Final = "loghub"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What `cli` read."""
+
+    namespace: str
+    agent_image: str
+    ingest_endpoint: str
+    root_secret: str
+    default_project: tuple[str, str] | None
+    service_account: str = "loghub-operator"
+
+
+class NotReadyError(Exception):
+    """Something else must come first; `reason` and the sentence become the condition."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+@dataclasses.dataclass(slots=True)
+class Context:
+    """Shared by all reconcilers."""
+
+    settings: Settings
+    cluster: cluster.Cluster
+    cache: cache.Cache
+    owner: dict[str, Any] | None = None
+
+    async def owned_metadata(self, name: str) -> dict[str, Any]:
+        """Metadata of an object of the release's namespace, which goes when the release goes."""
+        if self.owner is None:
+            name_of = self.settings.service_account
+            account = await self.cluster.get(
+                kinds.SERVICE_ACCOUNT, name_of, self.settings.namespace
+            )
+            if account is not None:
+                self.owner = {
+                    "apiVersion": "v1",
+                    "kind": "ServiceAccount",
+                    "name": name_of,
+                    "uid": account["metadata"]["uid"],
+                }
+        metadata: dict[str, Any] = {"name": name, "namespace": self.settings.namespace}
+        if self.owner is not None:
+            metadata["ownerReferences"] = [self.owner]
+        return metadata
+
+    async def set_status(
+        self, kind: kinds.Kind, found: Object, wanted: list[conditions.Condition], **fields: Any
+    ) -> None:
+        """Write conditions and other fields of status, if they change anything."""
+        before = found.get("status") or {}
+        now = dt.datetime.now(dt.UTC)
+        status = dict(before) | fields
+        status["conditions"] = conditions.merged(found, wanted, now)
+        status["observedGeneration"] = found["metadata"]["generation"]
+        if status != before:
+            await self.cluster.merge(kind, found, {"status": status}, status=True)
+
+    async def secret(self, name: str, namespace: str) -> dict[str, str] | None:
+        """The texts of a Secret, or None."""
+        found = await self.cluster.get(kinds.SECRET, name, namespace)
+        if found is None:
+            return None
+        texts = {}
+        for key, value in (found.get("data") or {}).items():
+            with contextlib.suppress(binascii.Error, UnicodeDecodeError):
+                texts[key] = base64.b64decode(value).decode()
+        return texts
+
+    async def key(self, name: str, namespace: str) -> Credentials:
+        """The access key in a Secret.
+
+        Raises:
+            NotReadyError: it is not there, or lacks a half.
+        """
+        texts = await self.secret(name, namespace)
+        if texts is None:
+            sentence = f"Secret {namespace}/{name} does not exist. Create it."
+            raise NotReadyError("CredentialsNotFound", sentence)
+        ident, secret = texts.get("accessKeyId", ""), texts.get("accessKeySecret", "")
+        if not ident or not secret:
+            sentence = f"Secret {namespace}/{name} needs accessKeyId and accessKeySecret."
+            raise NotReadyError("CredentialsIncomplete", sentence)
+        return Credentials(ident, secret, texts.get("securityToken", ""))
+
+    def target(self, project: Object) -> compiling.Target:
+        """Where a LogProject is."""
+        namespace, name = cache.place(project)
+        spec = read(projects.LogProjectSpec, project)
+        credentials = compiling.pipeline_name(namespace, name)
+        return compiling.target(
+            spec,
+            name,
+            bundled=self.settings.ingest_endpoint,
+            credentials=f"loghub-key-{credentials}",
+        )
+
+    @contextlib.asynccontextmanager
+    async def remote(self, project: Object) -> AsyncIterator[Client]:
+        """A client of a project's service with the operator's rights.
+
+        Raises:
+            NotReadyError: there is no key, or no bundled service.
+        """
+        namespace = project["metadata"]["namespace"]
+        spec = read(projects.LogProjectSpec, project)
+        where = self.target(project)
+        if spec.service.url is None:
+            if not self.settings.ingest_endpoint:
+                sentence = "This release has no bundled service (ingest.enabled is false)."
+                raise NotReadyError("NoBundledService", sentence)
+            key = await self.key(self.settings.root_secret, self.settings.namespace)
+        else:
+            reference = spec.credentials_secret_ref
+            if reference is None:
+                sentence = "spec.service.url needs spec.credentialsSecretRef."
+                raise NotReadyError("CredentialsNotFound", sentence)
+            key = await self.key(reference.name, namespace)
+        endpoint = Endpoint(
+            where.endpoint,
+            project_in="Host" if where.project_in == "Host" else "Header",
+            version="V1" if where.signature == "V1" else "V4",
+            region=where.region,
+        )
+        async with Client(endpoint, key) as client:
+            yield client
+
+
+def read(kind: type[_Spec], found: Object) -> _Spec:
+    """The typed spec of an object.
+
+    Raises:
+        NotReadyError: it is none, though the API server took it (an older definition).
+    """
+    try:
+        return kind.model_validate(found.get("spec") or {})
+    except pydantic.ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(["spec", *map(str, first["loc"])])
+        sentence = f"{where}: {first['msg']}. Are the definitions as new as the operator?"
+        raise NotReadyError("InvalidSpec", sentence) from fault
+
+
+def allowed(project: Object, namespace: str, ctx: Context) -> bool:
+    """Whether a namespace may use a project."""
+    home = project["metadata"]["namespace"]
+    rule = read(projects.LogProjectSpec, project).allowed_namespaces
+    if namespace == home or rule.from_ == "All":
+        return True
+    if rule.from_ == "Same" or rule.selector is None:
+        return False
+    found = ctx.cache.get(kinds.NAMESPACE, namespace)
+    labels = (found or {}).get("metadata", {}).get("labels", {})
+    return rule.selector.matches(dict(labels))
+
+
+def refer(reference: model.Reference, home: str) -> tuple[str, str]:
+    """Namespace and name of a reference from an object in namespace `home`."""
+    return reference.namespace or home, reference.name

@@ -1,0 +1,140 @@
+"""Puts the operator together: list everything, then watch, work the queue, resync. From `cli`."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import random
+import signal
+from typing import Any, Final
+
+import kopf
+import prometheus_client as prometheus
+
+from loghub_operator import (
+    admin,
+    cache,
+    cluster,
+    dispatching,
+    kinds,
+    leading,
+    queueing,
+    watching,
+)
+from loghub_operator.reconciling import context
+
+_log = logging.getLogger(__name__)
+
+RESYNC_SECONDS: Final = 300.0
+"""Drift of the remote, and deletions that a broken watch hid, are found within that."""
+
+_RECONCILED: Final = prometheus.Counter(
+    "loghub_operator_reconciles_total", "Keys worked on.", ["kind", "outcome"]
+)
+_QUEUED: Final = prometheus.Gauge("loghub_operator_queue_length", "Keys that wait.")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """How to run."""
+
+    kubeconfig: str
+    admin_listen: tuple[str, int]
+    leader_election: bool
+    identity: str
+
+
+async def run(options: Options, settings: context.Settings) -> None:
+    """Run until a signal.
+
+    Raises:
+        ClusterError: the API server refuses at the start.
+        LostError: another replica leads now.
+    """
+    api = await cluster.connect(options.kubeconfig)
+    operator = _Operator(context.Context(settings, api, cache.Cache()))
+    probes = await admin.serve(*options.admin_listen, lambda: True)
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    lease = leading.Lease(api, settings.namespace, options.identity)
+    try:
+        working = asyncio.create_task(_work(operator, lease, options))
+        tasks: list[asyncio.Task[Any]] = [working, asyncio.create_task(stop.wait())]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for task in done:
+            task.result()
+        if options.leader_election:
+            with contextlib.suppress(cluster.ClusterError):
+                await lease.release()
+    finally:
+        await probes.cleanup()
+        await api.close()
+
+
+async def _work(operator: "_Operator", lease: leading.Lease, options: Options) -> None:
+    if options.leader_election:
+        await lease.acquire()
+    await operator.list_all()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(operator.watch())
+        group.create_task(operator.queue.run())
+        group.create_task(operator.resync())
+        if options.leader_election:
+            group.create_task(lease.keep())
+
+
+class _Operator:
+    def __init__(self, ctx: context.Context) -> None:
+        self._ctx = ctx
+        self.queue = queueing.Queue(self._reconcile)
+        _QUEUED.set_function(lambda: len(self.queue))
+
+    async def list_all(self) -> None:
+        """Take the API server's lists as the truth, and look at everything."""
+        for kind in kinds.WATCHED:
+            self._ctx.cache.replace(kind, await self._ctx.cluster.list(kind))
+        for key in dispatching.everything(self._ctx.cache):
+            self.queue.add(key)
+
+    async def watch(self) -> None:
+        """Follow changes until cancelled."""
+        registry = watching.registry(self._ctx.cache, self._changed)
+        await kopf.operator(registry=registry, settings=watching.settings(), clusterwide=True)
+
+    async def resync(self) -> None:
+        """List everything again from time to time, at no fixed moment."""
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+            try:
+                await self.list_all()
+            except cluster.ClusterError as fault:
+                _log.warning("the resync failed: %s", fault)
+
+    def _changed(self, kind: kinds.Kind, found: cache.Object) -> None:
+        for key in dispatching.keys(kind, found, self._ctx.cache):
+            self.queue.add(key)
+        if kind == kinds.REPORT:
+            for key, seconds in dispatching.reported(self._ctx.cache):
+                self.queue.add_later(key, seconds)
+
+    async def _reconcile(self, key: queueing.Key) -> None:
+        outcome = "done"
+        try:
+            await dispatching.work(self._ctx, key)
+        except queueing.AgainError as fault:
+            outcome = "again"
+            _log.info("not yet: %s", fault, extra={"key": "/".join(key)})
+            raise
+        except cluster.ClusterError as fault:
+            outcome = "failed"
+            _log.warning("the API server refused: %s", fault, extra={"key": "/".join(key)})
+            raise queueing.AgainError(str(fault)) from fault
+        except BaseException:
+            outcome = "failed"
+            raise
+        finally:
+            _RECONCILED.labels(key[0], outcome).inc()
