@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import aiohttp
 from kubernetes.aio import client, config
-from kubernetes.aio.client.exceptions import ApiException
 
 from loghub_operator import kinds
 
@@ -22,6 +21,7 @@ TIMEOUT_SECONDS: Final = 20
 _PAGE: Final = 500
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
+_REFUSED: Final = 300
 
 
 class ClusterError(Exception):
@@ -155,15 +155,15 @@ class Cluster:
                 method, configuration.host + path, headers, body, _request_timeout=TIMEOUT_SECONDS
             )
             text = await answer.read()
-        except ApiException as fault:
-            raise ClusterError(fault.status or 0, _words(fault)) from fault
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise ClusterError(0, f"the API server does not answer: {fault}") from fault
-        return dict(json.loads(text)) if text else {}
+        if answer.status >= _REFUSED:
+            raise ClusterError(answer.status, _words(answer.status, text))
+        return dict(json.loads(text))
 
 
-def _words(fault: ApiException) -> str:
+def _words(status: int, text: bytes) -> str:
     try:
-        return str(json.loads(fault.body)["message"])
+        return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
-        return f"HTTP {fault.status} {fault.reason}"
+        return f"HTTP {status}: {text[:200]!r}"

@@ -59,7 +59,7 @@ async def run(options: Options, settings: context.Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     lease = leading.Lease(api, settings.namespace, options.identity)
     try:
-        working = asyncio.create_task(_work(operator, lease, options))
+        working = asyncio.create_task(_work(operator, lease, options, stop))
         tasks: list[asyncio.Task[Any]] = [working, asyncio.create_task(stop.wait())]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -75,12 +75,14 @@ async def run(options: Options, settings: context.Settings) -> None:
         await api.close()
 
 
-async def _work(operator: "_Operator", lease: leading.Lease, options: Options) -> None:
+async def _work(
+    operator: "_Operator", lease: leading.Lease, options: Options, stop: asyncio.Event
+) -> None:
     if options.leader_election:
         await lease.acquire()
     await operator.list_all()
     async with asyncio.TaskGroup() as group:
-        group.create_task(operator.watch())
+        group.create_task(operator.watch(stop))
         group.create_task(operator.queue.run())
         group.create_task(operator.resync())
         if options.leader_election:
@@ -100,10 +102,12 @@ class _Operator:
         for key in dispatching.everything(self._ctx.cache):
             self.queue.add(key)
 
-    async def watch(self) -> None:
+    async def watch(self, stop: asyncio.Event) -> None:
         """Follow changes until cancelled."""
         registry = watching.registry(self._ctx.cache, self._changed)
         await kopf.operator(registry=registry, settings=watching.settings(), clusterwide=True)
+        # kopf takes the signals for itself and returns on one.
+        stop.set()
 
     async def resync(self) -> None:
         """List everything again from time to time, at no fixed moment."""

@@ -31,3 +31,5 @@ def set_up(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # kopf reports each event it hands over; `running` says what came of it.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
