@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import kopf
 import prometheus_client as prometheus
+from kopf._core.engines import peering
 
 from loghub_operator import (
     admin,
@@ -105,7 +106,13 @@ class _Operator:
     async def watch(self, stop: asyncio.Event) -> None:
         """Follow changes until cancelled."""
         registry = watching.registry(self._ctx.cache, self._changed)
-        await kopf.operator(registry=registry, settings=watching.settings(), clusterwide=True)
+        await kopf.operator(
+            registry=registry,
+            settings=watching.settings(),
+            clusterwide=True,
+            # By default kopf asks who runs it, and the container's user has no name.
+            identity=peering.Identity("loghub-operator"),
+        )
         # kopf takes the signals for itself and returns on one.
         stop.set()
 
