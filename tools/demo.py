@@ -60,7 +60,15 @@ def install() -> None:
     helm, kubectl = harness("tool", "helm"), harness("tool", "kubectl")
     if run(helm, "list", "-n", NAMESPACE, "-q", quiet=True).split():
         # Helm installs a chart's crds/ once and never upgrades them.
-        run(kubectl, "apply", "--server-side", "--force-conflicts", "-f", "crds/")
+        run(
+            kubectl,
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=helm",
+            "-f",
+            "crds/",
+        )
     run(
         helm,
         "upgrade",
