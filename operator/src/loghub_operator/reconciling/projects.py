@@ -150,6 +150,7 @@ async def _agents_key(
     data = {"accessKeyId": ident, "accessKeySecret": secret}
     if await ctx.secret(where.credentials, ctx.settings.namespace) != data:
         metadata = await ctx.owned_metadata(where.credentials)
+        metadata["labels"] = {"loghub.dev/credentials": "true"}  # what agents watch
         await ctx.cluster.apply(kinds.SECRET, {"metadata": metadata, "stringData": data})
 
 
