@@ -101,7 +101,10 @@ mod tests {
         log(&mut out, 1_700_000_000, 5, &[(b"a", b"b")]);
         text(&mut out, "t", "s");
         tag(&mut out, "x", "y");
-        let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, expected);
+        let bytes: Vec<u8> = (0..expected.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(expected.get(at..at + 2).unwrap(), 16).unwrap())
+            .collect();
+        assert_eq!(out, bytes);
     }
 }

@@ -56,8 +56,8 @@ impl Moment {
         let (days, rest) = (seconds / 86_400, seconds % 86_400);
         let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
         let (year, month, day) = civil(days);
-        let name = DAYS[(days % 7) as usize];
-        let month_name = MONTHS[(month - 1) as usize];
+        let name = pick(&DAYS, days % 7);
+        let month_name = pick(&MONTHS, month - 1);
         Self {
             http: format!(
                 "{name}, {day:02} {month_name} {year} {hour:02}:{minute:02}:{second:02} GMT"
@@ -65,6 +65,10 @@ impl Moment {
             basic: format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"),
         }
     }
+}
+
+fn pick<'a>(names: &[&'a str], at: u64) -> &'a str {
+    usize::try_from(at).ok().and_then(|at| names.get(at)).copied().unwrap_or_default()
 }
 
 /// Year, month, day of a day number since 1970-01-01 (Howard Hinnant's `civil_from_days`).
@@ -81,12 +85,8 @@ fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 fn hex(data: &[u8]) -> String {
-    use std::fmt::Write as _;
-    data.iter().fold(String::with_capacity(data.len() * 2), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    data.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn hmac_sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
@@ -173,8 +173,10 @@ pub fn sign_v4(
                 || name.starts_with("x-acs-")
         })
         .collect();
-    let lines: String =
-        signed.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let mut lines = String::new();
+    for (name, value) in &signed {
+        lines.extend([name, ":", value.trim(), "\n"]);
+    }
     let names = signed.iter().map(|each| each.0).collect::<Vec<_>>().join(";");
     let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{payload}", request.method, request.path);
     let (date, _) = now.basic.split_at(8.min(now.basic.len()));

@@ -191,15 +191,7 @@ impl Shared {
                 }
             }
         }
-        self.acknowledge(package);
-    }
-
-    fn acknowledge(&self, package: &Package) {
-        package.counters.queue_bytes.fetch_sub(package.sealed.body.len() as u64, Ordering::Relaxed);
-        let mut source = lock(&package.source);
-        source.place = source.place.max(package.end);
-        source.outstanding -= 1;
-        source.since = (source.outstanding > 0).then(Instant::now);
+        acknowledge(package);
     }
 
     /// Waits, unless the lane closes; false when it does.
@@ -213,4 +205,12 @@ impl Shared {
         }
         false
     }
+}
+
+fn acknowledge(package: &Package) {
+    package.counters.queue_bytes.fetch_sub(package.sealed.body.len() as u64, Ordering::Relaxed);
+    let mut source = lock(&package.source);
+    source.place = source.place.max(package.end);
+    source.outstanding -= 1;
+    source.since = (source.outstanding > 0).then(Instant::now);
 }

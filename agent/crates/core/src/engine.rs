@@ -196,7 +196,7 @@ impl Core {
             let held = self.shared.flush(&mut inner);
             let empty = !held && inner.lanes.values().all(|lane| lane.idle());
             if empty || Instant::now() >= until {
-                let written = self.shared.checkpoint(&mut inner).is_ok();
+                let written = checkpoint(&mut inner).is_ok();
                 return empty && written;
             }
             drop(inner);
@@ -242,7 +242,7 @@ impl Shared {
             let busy = !inner.draining && self.round(&mut inner);
             if checkpointed.elapsed() >= CHECKPOINT {
                 // A full disk delays checkpoints and stops nothing: more is repeated after a crash.
-                drop(self.checkpoint(&mut inner));
+                drop(checkpoint(&mut inner));
                 checkpointed = Instant::now();
             }
             drop(inner);
@@ -284,19 +284,6 @@ impl Shared {
             }
         }
         held
-    }
-
-    fn checkpoint(&self, inner: &mut Inner) -> io::Result<()> {
-        if inner.started.elapsed() > KEPT {
-            inner.restored.clear();
-        }
-        let mut places = inner.restored.clone();
-        for (name, running) in &inner.pipelines {
-            for (id, reader) in &running.readers {
-                places.insert(key(name, id), reader.saved());
-            }
-        }
-        inner.checkpoints.write(places)
     }
 
     fn lane(&self, inner: &mut Inner, destination: &Destination) -> io::Result<Arc<Lane>> {
@@ -367,4 +354,17 @@ impl Shared {
             running.readers.insert(id, reader);
         }
     }
+}
+
+fn checkpoint(inner: &mut Inner) -> io::Result<()> {
+    if inner.started.elapsed() > KEPT {
+        inner.restored.clear();
+    }
+    let mut places = inner.restored.clone();
+    for (name, running) in &inner.pipelines {
+        for (id, reader) in &running.readers {
+            places.insert(key(name, id), reader.saved());
+        }
+    }
+    inner.checkpoints.write(places)
 }

@@ -18,9 +18,8 @@ pub struct Plan {
 pub struct Pipeline {
     /// Unique in the plan.
     pub name: String,
-    /// Of the `LogPipeline`; shown, not used.
-    #[serde(rename = "generation")]
-    pub _generation: i64,
+    /// Of the `LogPipeline`, for people who read the plan.
+    pub generation: i64,
     /// Where its lines go.
     pub destination: Destination,
     /// How lines become records.

@@ -1,6 +1,6 @@
 //! The Python door of the agent's data path: conversions and error mapping, nothing else.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use loghub_agent_core::engine;
@@ -23,8 +23,8 @@ fn raised(fault: &std::io::Error) -> PyErr {
 #[pymethods]
 impl Core {
     #[new]
-    fn new(py: Python<'_>, state_dir: PathBuf, settings_json: &str) -> PyResult<Self> {
-        let opened = py.detach(|| engine::Core::new(&state_dir, settings_json));
+    fn new(py: Python<'_>, state_dir: &str, settings_json: &str) -> PyResult<Self> {
+        let opened = py.detach(|| engine::Core::new(Path::new(state_dir), settings_json));
         opened.map(|inner| Self { inner }).map_err(|fault| raised(&fault))
     }
 
