@@ -82,8 +82,14 @@ unit: setup control-plane ## Python and Rust tests that need no cluster
 	@$(RUN)/pytest -q -m "not cluster"
 	@cargo test --quiet --workspace --locked
 
+.PHONY: e2e
+e2e: setup ## The whole on a real cluster with two nodes, which stays up
+	@$(PY) -m harness up
+	@$(PY) tools/images.py build
+	@$(RUN)/pytest -q -m cluster tests/e2e
+
 .PHONY: test
-test: lint unit ## Everything CI runs
+test: lint unit e2e ## Everything CI runs
 
 .PHONY: clean
 clean: ## Remove what the build made (the caches outside the work tree stay)
