@@ -1,5 +1,6 @@
 """The chart, installed as a user would: `helm install` with the images of this work tree."""
 
+import functools
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from stage.kubernetes import ROOT, Cluster
 NAMESPACE = "loghub-system"
 
 
+@functools.cache
 def image_tag() -> str:
     """The tag of the images that `tools/images.py` built from this work tree."""
     command = [sys.executable, "tools/images.py", "tag"]
