@@ -1,14 +1,16 @@
 //! The files of one container: finding them, knowing them again, reading their lines.
 //!
 //! The kubelet names a container's current file `<restart>.log`, renames it to
-//! `<restart>.log.<time>` when it is large, and compresses that to `.gz` at a later rotation. A file
-//! is known by device, inode and a hash of its first bytes, so that neither a rename nor a reused
-//! inode confuses it; a compressed copy is known by those first bytes alone.
+//! `<restart>.log.<time>` when it is large, and compresses that to `.gz` at a later rotation. While
+//! the agent runs a file is known by device, inode and birth: a busy container's next file often has
+//! the inode of the one just removed. Over a restart it is known by a hash of its first bytes, and so
+//! is a compressed copy.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,31 @@ pub struct Place {
     pub file: u64,
     /// Bytes from the file's beginning, uncompressed.
     pub offset: u64,
+}
+
+/// What tells a file from every other while the agent runs, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Device and inode.
+    inode: (u64, u64),
+    /// When the inode was made; None where the file system does not say.
+    born: Option<SystemTime>,
+}
+
+impl Identity {
+    /// Of the file that a path names.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self::from(&std::fs::metadata(path)?))
+    }
+}
+
+impl From<&Metadata> for Identity {
+    fn from(found: &Metadata) -> Self {
+        Self { inode: (found.dev(), found.ino()), born: found.created().ok() }
+    }
 }
 
 /// What a checkpoint remembers of a file.
@@ -56,7 +83,7 @@ enum Bytes {
 pub struct LogFile {
     /// Its number in the order of reading.
     pub number: u64,
-    inode: (u64, u64),
+    identity: Identity,
     head: (usize, u64),
     bytes: Bytes,
     /// The first byte not given out as a line; what was read beyond it is in `tail`.
@@ -124,8 +151,7 @@ impl LogFile {
     /// It cannot be opened or read.
     pub fn open(named: &Named, number: u64) -> io::Result<Self> {
         let file = File::open(&named.path)?;
-        let metadata = file.metadata()?;
-        let inode = (metadata.dev(), metadata.ino());
+        let identity = Identity::from(&file.metadata()?);
         let (bytes, head) = if named.gzip {
             let mut head = Vec::new();
             MultiGzDecoder::new(file.try_clone()?)
@@ -137,22 +163,22 @@ impl LogFile {
             let head = first(&file, HEAD_BYTES)?;
             (Bytes::Plain(file), hash(&head))
         };
-        Ok(Self { number, inode, head, bytes, offset: 0, begun: 0, tail: Vec::new(), linked: true })
+        Ok(Self {
+            number,
+            identity,
+            head,
+            bytes,
+            offset: 0,
+            begun: 0,
+            tail: Vec::new(),
+            linked: true,
+        })
     }
 
-    /// Device and inode of a path, to ask whether it is a file that is open already.
-    ///
-    /// # Errors
-    /// It cannot be looked at.
-    pub fn inode_of(path: &Path) -> io::Result<(u64, u64)> {
-        let metadata = std::fs::metadata(path)?;
-        Ok((metadata.dev(), metadata.ino()))
-    }
-
-    /// Whether it is the file with that device and inode.
+    /// Whether it is the file with that identity.
     #[must_use]
-    pub fn is(&self, inode: (u64, u64)) -> bool {
-        self.inode == inode
+    pub fn is(&self, identity: Identity) -> bool {
+        self.identity == identity
     }
 
     /// Whether `other`, a fresh opening, has the bytes of this file: its compressed copy.
@@ -164,7 +190,7 @@ impl LogFile {
     /// Whether it is the file that a checkpoint remembers.
     #[must_use]
     pub fn matches(&self, saved: &Saved) -> bool {
-        let same_inode = saved.inode == self.inode;
+        let same_inode = saved.inode == self.identity.inode;
         (saved.head.0 > 0 || same_inode) && self.starts_with(saved.head)
     }
 
@@ -291,7 +317,7 @@ impl LogFile {
             Bytes::Plain(file) => file.metadata().map_or(self.offset, |found| found.len()),
             Bytes::Gzip(_) | Bytes::Closed => self.offset,
         };
-        Saved { inode: self.inode, head: self.head, offset, size }
+        Saved { inode: self.identity.inode, head: self.head, offset, size }
     }
 
     fn refresh_head(&mut self) -> io::Result<()> {
@@ -321,4 +347,57 @@ fn hash(bytes: &[u8]) -> (usize, u64) {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
     (bytes.len(), hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory on the disk that the build is on: in memory no inode is used twice.
+    fn directory(name: &str) -> PathBuf {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/tests").join(name);
+        let _absent = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    #[test]
+    fn next_file_on_the_inode_of_a_finished_one_is_another_file() {
+        let dir = directory("inode");
+        let path = dir.join("0.log");
+        let named = || Named {
+            restart: 0,
+            current: true,
+            stamp: String::new(),
+            gzip: false,
+            path: path.clone(),
+        };
+        for round in 0..100 {
+            std::fs::write(&path, format!("{round} first\n")).unwrap();
+            let mut file = LogFile::open(&named(), 1).unwrap();
+            file.finish(&mut |_, _| {});
+            let known = Identity::of(&path).unwrap();
+            assert!(file.is(known));
+            std::fs::remove_file(&path).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(15));
+            std::fs::write(&path, format!("{round} second\n")).unwrap();
+            let next = Identity::of(&path).unwrap();
+            assert!(!file.is(next), "round {round}");
+            if known.inode == next.inode {
+                return;
+            }
+            std::fs::remove_file(&path).unwrap();
+        }
+        eprintln!("this file system used no inode twice: nothing was shown");
+    }
+
+    #[test]
+    fn renamed_file_is_the_same_file() {
+        let dir = directory("rename");
+        let (path, rotated) = (dir.join("0.log"), dir.join("0.log.20260101-000000"));
+        std::fs::write(&path, "a line\n").unwrap();
+        let known = Identity::of(&path).unwrap();
+        std::fs::rename(&path, &rotated).unwrap();
+        assert_eq!(Identity::of(&rotated).unwrap(), known);
+    }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::counters::{self, Counters};
 use crate::cri;
 use crate::delivery::{Acknowledged, Lane, Package};
-use crate::files::{self, LogFile, Place, Saved};
+use crate::files::{self, Identity, LogFile, Place, Saved};
 use crate::joining::{Joiner, Record, Rule};
 use crate::plan::{Compression, Settings, Source, Stream};
 
@@ -131,12 +131,12 @@ impl Reader {
             file.linked = false;
         }
         for each in &named {
-            let inode = match LogFile::inode_of(&each.path) {
-                Ok(inode) => inode,
+            let identity = match Identity::of(&each.path) {
+                Ok(identity) => identity,
                 Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
                 Err(fault) => return Err(fault),
             };
-            if let Some(known) = self.files.iter_mut().find(|file| file.is(inode)) {
+            if let Some(known) = self.files.iter_mut().find(|file| file.is(identity)) {
                 known.linked = true;
             } else if let Err(fault) = self.discover(each) {
                 // Removed since it was listed: the next listing knows what became of it.
