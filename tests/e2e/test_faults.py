@@ -11,7 +11,7 @@ import pytest
 from stage import release, waiting, workloads
 from stage.kubernetes import Cluster
 from stage.service import Service
-from test_collecting import COLLECTED, all_numbers, prepare, service_numbers
+from test_collecting import COLLECTED, all_numbers, arrived, prepare, service_numbers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(480)]
 
@@ -29,31 +29,27 @@ def start(cluster: Cluster, namespace: str, reader: Service, command: list[str])
 
 
 def test_log_rotated_many_times_while_lines_flow_loses_nothing(installed, namespace, service):
-    # 60,000 lines of 400 bytes are 24 MB of log: the kubelet rotates it over and over.
+    # 24 MB of log: the kubelet rotates it over and over, and a new file gets a removed one's inode.
     script = (
         "import time\n"
         "for n in range(1, 60001):\n"
-        "  print(f'line {n:07d}' if n % 20 == 0 else f'{n} ' + 'x' * 390, flush=True)\n"
+        "  print(f'{n} ' + 'x' * 390, flush=True)\n"
         "  n % 100 or time.sleep(0.05)\n"
     )
-    node = start(installed, namespace, service, ["python3", "-c", script])
+    prepare(installed, namespace)
+    command = ["python3", "-c", script]
+    installed.apply(workloads.pod("counter", namespace, command, labels=COLLECTED))
+
+    def look() -> list[int]:
+        found = [int(record.content.split()[0]) for record in arrived(service, namespace)]
+        return found if len(found) >= 60000 else []
+
+    found = waiting.until("60,000 lines", look, seconds=240, every=3)
+    assert sorted(found) == list(range(1, 60001))
+    node = installed.get("pod", "counter", namespace)["spec"]["nodeName"]
     pattern = f"/var/log/pods/{namespace}_counter_*/app"
-    look = ["sh", "-c", f"ls {pattern}"]
-    waiting.until(
-        "a rotated file", lambda: ".log." in installed.on_node(node, *look, check=False), seconds=90
-    )
-    wanted = set(range(20, 60001, 20))
-    found = waiting.until(
-        "every twentieth line",
-        lambda: (
-            wanted <= set(service_numbers(service, namespace))
-            and service_numbers(service, namespace)
-        ),
-        seconds=240,
-        every=3,
-    )
-    assert sorted(found) == sorted(wanted)
-    assert len(service.records("lines", project="app", namespace=namespace)) == 60000
+    files = installed.on_node(node, "sh", "-c", f"ls {pattern}").split()
+    assert len([name for name in files if ".log." in name]) >= 3
 
 
 def test_agent_killed_in_mid_stream_loses_nothing(installed, namespace, service, record_property):
@@ -80,7 +76,8 @@ def test_operator_killed_changes_nothing_for_running_pods(installed, namespace, 
     )
     assert installed.kill(pods[0]["spec"]["nodeName"], "loghub_operator run") >= 1
     found = all_numbers(service, namespace, LINES, seconds=180)
-    assert found == list(range(1, LINES + 1))
+    # Two shards are read one after the other: the order is each shard's own.
+    assert sorted(found) == list(range(1, LINES + 1))
     installed.apply(workloads.config("later", namespace, "lines"))
     installed.kubectl(
         "-n", namespace, "wait", "logconfig/later", "--for=condition=Ready", "--timeout=90s"
