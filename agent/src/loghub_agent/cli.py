@@ -94,6 +94,7 @@ def _add_common(flags: _Flags) -> None:
 def _add_cluster(flags: _Flags) -> None:
     flags.add("--namespace", "namespace of LogPipelines, default the pod's own", metavar="NAME")
     flags.add("--pool", "agent pool, for the report", "default", metavar="NAME")
+    flags.add("--pool-uid", "uid of the CollectionAgent, which owns the report", metavar="UID")
     flags.add("--pod-name", "this agent's pod, default the host's name", metavar="NAME")
     flags.add("--kubeconfig", "reach a cluster from outside", metavar="FILE")
 
@@ -183,6 +184,7 @@ def _run_in_cluster(options: argparse.Namespace) -> Coroutine[Any, Any, None]:
         settings.ClusterSettings(
             namespace=namespace,
             pool=options.pool,
+            pool_uid=options.pool_uid or "",
             pod=options.pod_name or socket.gethostname(),
             kubeconfig=pathlib.Path(options.kubeconfig) if options.kubeconfig else None,
         ),

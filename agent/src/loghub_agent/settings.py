@@ -42,6 +42,8 @@ class ClusterSettings:
     namespace: str
     """Where LogPipelines, credentials and reports are."""
     pool: str
+    pool_uid: str
+    """Of the CollectionAgent; empty leaves the report without an owner."""
     pod: str
     """The agent's own pod, for the report."""
     kubeconfig: pathlib.Path | None

@@ -37,7 +37,7 @@ def build(
         "spec": {
             "selector": {"matchLabels": labels},
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
-            "template": {"metadata": {"labels": labels}, "spec": _pod(pool, spec, image)},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(owner, spec, image)},
         },
     }
 
@@ -55,12 +55,12 @@ def owner_of(found: dict[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def _pod(pool: str, spec: agents.CollectionAgentSpec, image: str) -> dict[str, Any]:
+def _pod(owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str) -> dict[str, Any]:
     pod: dict[str, Any] = {
         "serviceAccountName": "loghub-agent",
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [_container(pool, spec, image)],
+        "containers": [_container(owner, spec, image)],
         "volumes": [
             # Logs may be links into a runtime's own directory; with containerd they are files.
             {"name": "pods", "hostPath": {"path": "/var/log/pods"}},
@@ -80,7 +80,9 @@ def _pod(pool: str, spec: agents.CollectionAgentSpec, image: str) -> dict[str, A
     return pod | {key: value for key, value in optional.items() if value}
 
 
-def _container(pool: str, spec: agents.CollectionAgentSpec, image: str) -> dict[str, Any]:
+def _container(
+    owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str
+) -> dict[str, Any]:
     def field(path: str) -> dict[str, Any]:
         return {"fieldRef": {"fieldPath": path}}
 
@@ -96,7 +98,8 @@ def _container(pool: str, spec: agents.CollectionAgentSpec, image: str) -> dict[
             {"name": "LOGHUB_NODE_NAME", "valueFrom": field("spec.nodeName")},
             {"name": "LOGHUB_POD_NAME", "valueFrom": field("metadata.name")},
             {"name": "LOGHUB_NAMESPACE", "valueFrom": field("metadata.namespace")},
-            {"name": "LOGHUB_POOL", "value": pool},
+            {"name": "LOGHUB_POOL", "value": owner["name"]},
+            {"name": "LOGHUB_POOL_UID", "value": owner["uid"]},
             *spec.extra_env,
         ],
         "ports": [{"name": "admin", "containerPort": _ADMIN_PORT}],

@@ -7,6 +7,7 @@ cluster, since nothing is kept in memory that matters.
 import asyncio
 import datetime as dt
 import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
 from loghub_operator import cluster, kinds
@@ -24,10 +25,11 @@ class LostError(Exception):
 
 
 class Lease:
-    """This process's claim."""
+    """This process's claim. `metadata` names its owner, so that it goes with the release."""
 
-    def __init__(self, api: cluster.Cluster, namespace: str, identity: str) -> None:
-        self._api, self._namespace, self._identity = api, namespace, identity
+    def __init__(self, api: cluster.Cluster, metadata: Mapping[str, Any], identity: str) -> None:
+        self._api, self._metadata, self._identity = api, metadata, identity
+        self._namespace = str(metadata["namespace"])
 
     async def acquire(self) -> None:
         """Wait until this process leads."""
@@ -65,14 +67,13 @@ class Lease:
             found = await self._api.get(kinds.LEASE, NAME, self._namespace)
             now = dt.datetime.now(dt.UTC)
             if found is None:
-                metadata = {"name": NAME, "namespace": self._namespace}
-                await self._api.create(
-                    kinds.LEASE, {"metadata": metadata, "spec": self._spec(now, {})}
-                )
+                wanted = {"metadata": dict(self._metadata), "spec": self._spec(now, {})}
+                await self._api.create(kinds.LEASE, wanted)
                 return True
             if not self._free(found["spec"], now):
                 return False
             found["spec"] = self._spec(now, found["spec"])
+            found["metadata"].update(self._metadata)
             await self._api.replace(kinds.LEASE, found)
         except cluster.ClusterError as fault:
             _log.warning("the lease is not ours yet: %s", fault)

@@ -53,12 +53,13 @@ async def run(options: Options, settings: context.Settings) -> None:
         LostError: another replica leads now.
     """
     api = await cluster.connect(options.kubeconfig)
-    operator = _Operator(context.Context(settings, api, cache.Cache()))
+    ctx = context.Context(settings, api, cache.Cache())
+    operator = _Operator(ctx)
     probes = await admin.serve(*options.admin_listen, lambda: True)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    lease = leading.Lease(api, settings.namespace, options.identity)
+    lease = leading.Lease(api, await ctx.owned_metadata(leading.NAME), options.identity)
     try:
         working = asyncio.create_task(_work(operator, lease, options, stop))
         tasks: list[asyncio.Task[Any]] = [working, asyncio.create_task(stop.wait())]

@@ -19,7 +19,7 @@ def report(client, content):
         client,
         namespace="loghub",
         node="node-1",
-        pool="arm",
+        pool=reporter.Pool("arm", "pool-uid"),
         compose=lambda: dict(content) if content else None,
     )
 
@@ -45,6 +45,14 @@ async def test_report_is_applied_by_its_own_field_manager(faulty, report, conten
             "name": "node-1",
             "namespace": "loghub",
             "labels": {"loghub.dev/pool": "arm"},
+            "ownerReferences": [
+                {
+                    "apiVersion": "loghub.dev/v1alpha1",
+                    "kind": "CollectionAgent",
+                    "name": "arm",
+                    "uid": "pool-uid",
+                }
+            ],
         },
         "report": content,
     }

@@ -5,6 +5,7 @@ Server-side apply with a field manager of our own leaves alone what the operator
 """
 
 import asyncio
+import dataclasses
 import logging
 import random
 from collections.abc import Callable
@@ -25,6 +26,22 @@ _BACKOFF_SECONDS: Final = (1.0, 60.0)
 """First and longest wait after a failed write."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pool:
+    """The CollectionAgent that this agent belongs to."""
+
+    name: str
+    uid: str
+    """Empty where it is not known."""
+
+    def owners(self) -> list[dict[str, str]]:
+        """The report's owner references: it goes with its pool, so an uninstall leaves none."""
+        if not self.uid:
+            return []
+        kind = {"apiVersion": "loghub.dev/v1alpha1", "kind": "CollectionAgent"}
+        return [kind | {"name": self.name, "uid": self.uid}]
+
+
 class Reporter:
     """One report, this node's."""
 
@@ -34,17 +51,19 @@ class Reporter:
         *,
         namespace: str,
         node: str,
-        pool: str,
+        pool: Pool,
         compose: Callable[[], dict[str, Any] | None],
     ) -> None:
         """`compose` returns the content as it stands, or None while it would mislead."""
         self._api = server
         self._path = f"/apis/loghub.dev/v1alpha1/namespaces/{namespace}/agentreports/{node}"
-        self._metadata = {
+        self._metadata: dict[str, Any] = {
             "name": node,
             "namespace": namespace,
-            "labels": {"loghub.dev/pool": pool},
+            "labels": {"loghub.dev/pool": pool.name},
         }
+        if owners := pool.owners():
+            self._metadata["ownerReferences"] = owners
         self._compose = compose
         self._wake = asyncio.Event()
         self._written: dict[str, Any] | None = None

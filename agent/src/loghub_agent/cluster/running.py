@@ -68,7 +68,7 @@ class Agent:
             server,
             namespace=cluster.namespace,
             node=settings.node,
-            pool=cluster.pool,
+            pool=reporter.Pool(cluster.pool, cluster.pool_uid),
             compose=self._compose,
         )
         self._identity = reports.Identity(
