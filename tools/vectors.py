@@ -38,7 +38,7 @@ GROUPS: Final[list[dict[str, Any]]] = [
 ]
 """Logs as [unix seconds, nanoseconds or null, [[key, value], …]]."""
 
-_WRITE: Final = {
+_WRITE: Final[dict[str, Any]] = {
     "method": "POST",
     "path": "/logstores/store-1/shards/lb",
     "query": {},
@@ -63,7 +63,7 @@ _READ: Final = {
     "body": "",
 }
 _HEADER_PROJECT: Final = _WRITE | {
-    "headers": _WRITE["headers"] | {"x-log-project": "proj-a", "Host": "sls.test"}  # type: ignore[operator]
+    "headers": _WRITE["headers"] | {"x-log-project": "proj-a", "Host": "sls.test"}
 }
 REQUESTS: Final = {"write": _WRITE, "read": _READ, "project in a header": _HEADER_PROJECT}
 

@@ -6,3 +6,6 @@
 pub mod compress;
 pub mod group;
 pub mod signature;
+
+#[cfg(test)]
+mod vectors;

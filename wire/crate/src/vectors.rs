@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde_json::Value;
-use slswire::signature::{self, Credentials, Moment, Request};
-use slswire::{compress, group};
+
+use crate::signature::{self, Credentials, Moment, Request};
+use crate::{compress, group};
 
 fn load(name: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors").join(name);
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    serde_json::from_reader(std::fs::File::open(path).unwrap()).unwrap()
 }
 
 fn unhex(text: &str) -> Vec<u8> {
