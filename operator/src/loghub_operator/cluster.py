@@ -4,6 +4,7 @@ Everything that the operator writes goes through here with one field manager, so
 write of the same is no change. Errors are `ClusterError` with the API server's own words.
 """
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Mapping
@@ -46,11 +47,35 @@ async def connect(kubeconfig: str = "") -> "Cluster":
     return Cluster(client.ApiClient())
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach the API server from outside as the same user: address, file paths, token."""
+
+    server: str
+    authority: str | None
+    certificate: str | None
+    key: str | None
+    authorization: str = dataclasses.field(repr=False)
+    verified: bool = True
+
+
 class Cluster:
     """One API server."""
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
+
+    def access(self) -> Access:
+        """What this client was given, for another one."""
+        given = self._api.configuration
+        return Access(
+            server=given.host,
+            authority=given.ssl_ca_cert,
+            certificate=given.cert_file,
+            key=given.key_file,
+            authorization=str(given.api_key.get("BearerToken", "")),
+            verified=given.verify_ssl,
+        )
 
     async def close(self) -> None:
         """Close the connections."""

@@ -54,7 +54,7 @@ async def run(options: Options, settings: context.Settings) -> None:
     """
     api = await cluster.connect(options.kubeconfig)
     ctx = context.Context(settings, api, cache.Cache())
-    operator = _Operator(ctx)
+    operator = _Operator(ctx, outside=bool(options.kubeconfig))
     probes = await admin.serve(*options.admin_listen, lambda: True)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -92,8 +92,8 @@ async def _work(
 
 
 class _Operator:
-    def __init__(self, ctx: context.Context) -> None:
-        self._ctx = ctx
+    def __init__(self, ctx: context.Context, *, outside: bool) -> None:
+        self._ctx, self._outside = ctx, outside
         self.queue = queueing.Queue(self._reconcile)
         _QUEUED.set_function(lambda: len(self.queue))
 
@@ -106,7 +106,8 @@ class _Operator:
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Follow changes until cancelled."""
-        registry = watching.registry(self._ctx.cache, self._changed)
+        access = self._ctx.cluster.access() if self._outside else None
+        registry = watching.registry(self._ctx.cache, self._changed, access)
         await kopf.operator(
             registry=registry,
             settings=watching.settings(),

@@ -3,12 +3,13 @@
 Only `on.event` handlers: they write no annotations and put no finalizers on users' objects.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, Final
 
 import kopf
 
-from loghub_operator import cache, kinds
+from loghub_operator import cache, cluster, kinds
 
 Changed = Callable[[kinds.Kind, cache.Object], None]
 """Told of each object that came, changed or went."""
@@ -32,10 +33,12 @@ def settings() -> kopf.OperatorSettings:
     return found
 
 
-def registry(known: cache.Cache, changed: Changed) -> kopf.OperatorRegistry:
-    """Handlers for every watched kind."""
+def registry(
+    known: cache.Cache, changed: Changed, access: cluster.Access | None
+) -> kopf.OperatorRegistry:
+    """Handlers for every watched kind; `access` is None in a pod, whose token changes."""
     found = kopf.OperatorRegistry()
-    kopf.on.login(registry=found)(_login)
+    kopf.on.login(registry=found)(functools.partial(_login, access))
     for kind in kinds.WATCHED:
         group, _, version = kind.api_version.rpartition("/")
         kopf.on.event(group, version, kind.plural, registry=found, id=kind.plural)(
@@ -44,8 +47,20 @@ def registry(known: cache.Cache, changed: Changed) -> kopf.OperatorRegistry:
     return found
 
 
-def _login(**arguments: Any) -> Any:
-    return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+def _login(access: cluster.Access | None, **arguments: Any) -> Any:
+    if access is None:
+        return kopf.login_with_service_account(**arguments)
+    # kopf would look for a kubeconfig of its own choice: it gets the client's, whatever it was.
+    scheme, _, token = access.authorization.partition(" ")
+    return kopf.ConnectionInfo(
+        server=access.server,
+        ca_path=access.authority,
+        certificate_path=access.certificate,
+        private_key_path=access.key,
+        insecure=not access.verified,
+        scheme=scheme or None,
+        token=token or None,
+    )
 
 
 def _handler(kind: kinds.Kind, known: cache.Cache, changed: Changed) -> Callable[..., Any]:
