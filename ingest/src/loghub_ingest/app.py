@@ -16,9 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loghub_ingest import requests, telemetry
+from loghub_ingest import requests, service, telemetry
 from loghub_ingest.api import answers, routes
-from loghub_ingest.storage import contract
 from slswire import errors, headers
 
 _log = logging.getLogger(__name__)
@@ -27,34 +26,34 @@ MAX_CONCURRENT: Final = 512
 """Requests in progress; each may hold one body. Beyond, clients are told to come back."""
 
 
-class _Service:
-    """What every request needs, and how many are in progress."""
+class _Door:
+    """The service, and how many requests are in progress."""
 
-    def __init__(self, storage: contract.LogStorage, names: tuple[str, ...]) -> None:
-        self.storage, self.names = storage, names
+    def __init__(self, of: service.Service) -> None:
+        self.service = of
         self.inside = 0
 
 
-def make(storage: contract.LogStorage, names: tuple[str, ...]) -> Starlette:
-    """The API over `storage`; `names` are the service's host names (see `hosts`)."""
-    service = _Service(storage, names)
+def make(of: service.Service) -> Starlette:
+    """The API of a service."""
+    door = _Door(of)
     found = []
     for path, handlers in routes.ROUTES:
         for method, handler in handlers.items():
-            endpoint = functools.partial(_answer, handler, service)
+            endpoint = functools.partial(_answer, handler, door)
             found.append(Route(path, endpoint, methods=[method]))
     return Starlette(routes=found, exception_handlers={HTTPException: _unknown})
 
 
-async def _answer(handler: routes.Handler, service: _Service, request: Request) -> Response:
+async def _answer(handler: routes.Handler, door: _Door, request: Request) -> Response:
     started = time.monotonic()
     ident = secrets.token_hex(12).upper()
     name = handler.__name__
-    service.inside += 1
+    door.inside += 1
     try:
-        if service.inside > MAX_CONCURRENT:
+        if door.inside > MAX_CONCURRENT:
             raise errors.make("ServerBusy")  # noqa: TRY301 - answered below like any other
-        call = await requests.accept(request, service.storage, service.names)
+        call = await requests.accept(request, door.service)
         telemetry.RECEIVED.inc(len(call.body))
         answer, code = await handler(call), "OK"
     except errors.SlsError as fault:
@@ -65,7 +64,7 @@ async def _answer(handler: routes.Handler, service: _Service, request: Request) 
         _log.exception("a request failed", extra={"request_id": ident, "call": name})
         answer, code = _refusal(errors.make("InternalServerError")), "InternalServerError"
     finally:
-        service.inside -= 1
+        door.inside -= 1
     answer.headers[headers.REQUEST_ID] = ident
     telemetry.REQUESTS.labels(name, code).inc()
     telemetry.SECONDS.labels(name).observe(time.monotonic() - started)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from loghub_ingest import hosts
+from loghub_ingest.service import Service
 from loghub_ingest.storage import contract
 from slswire import compress, errors, headers, limits, signature
 
@@ -23,15 +24,21 @@ MAX_QUERY_ITEMS: Final = 64
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """An authenticated request."""
+    """An authenticated request; `peer` is the client's address."""
 
-    storage: contract.LogStorage
+    service: Service
+    peer: str
     project: str
     key: contract.AccessKey
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def storage(self) -> contract.LogStorage:
+        """The service's storage."""
+        return self.service.storage
 
     def require(self, right: str, *, project: str | None = None) -> None:
         """Check that the project exists and that the key has `right` in it.
@@ -138,7 +145,7 @@ class Call:
         return value
 
 
-async def accept(request: Request, storage: contract.LogStorage, names: tuple[str, ...]) -> Call:
+async def accept(request: Request, service: Service) -> Call:
     """Read, bound and authenticate a request.
 
     Raises:
@@ -157,16 +164,17 @@ async def accept(request: Request, storage: contract.LogStorage, names: tuple[st
     if len(query) > MAX_QUERY_ITEMS:
         raise errors.make("ParameterInvalid", detail="The query has too many parameters.")
     claim = signature.parse_authorization(sent)
-    key = storage.key(claim.access_key_id)
+    key = service.storage.key(claim.access_key_id)
     if key is None:
         detail = f"AccessKeyId not found: {claim.access_key_id[:128]}"
         raise errors.make("Unauthorized", detail=detail)
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
     seen = signature.Request(request.method, path.partition("?")[0], query, sent, body)
     signature.verify(claim, key.secret, seen, dt.datetime.now(dt.UTC))
-    project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), names)
+    project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), service.names)
     return Call(
-        storage=storage,
+        service=service,
+        peer=request.client.host if request.client else "",
         project=project,
         key=key,
         path=request.path_params,

@@ -17,7 +17,7 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
-from loghub_ingest import admin, app
+from loghub_ingest import admin, app, service
 from loghub_ingest.storage import contract, embedded
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, storage: embedded.Embedded) -> None:
-    api = _server(app.make(storage, settings.names), settings.listen)
+    api = _server(app.make(service.make(storage, settings.names)), settings.listen)
     servers = [api]
     if settings.admin_listen:
         servers.append(_server(admin.make(lambda: api.started), settings.admin_listen))
@@ -109,6 +109,7 @@ def _server(application: Starlette, listen: tuple[str, int]) -> _Server:
 async def _trim(storage: embedded.Embedded) -> None:
     while True:
         await asyncio.sleep(TRIM_SECONDS)
+        await asyncio.to_thread(storage.drop_expired_shards, time.time_ns())
         dropped = await asyncio.to_thread(storage.trim, time.time_ns())
         if dropped:
             _log.info("expired segments were dropped", extra={"segments": dropped})

@@ -115,23 +115,6 @@ async def delete_index(call: Call) -> Response:
     return answers.nothing()
 
 
-async def list_shards(call: Call) -> Response:
-    """`GET /logstores/L/shards`."""
-    store = call.store("read")
-    found = [
-        {
-            "shardID": shard.number,
-            "status": "readwrite",
-            "inclusiveBeginKey": f"{shard.begin:032x}",
-            # The end of the key space is written as all f and means no end.
-            "exclusiveEndKey": f"{min(shard.end, contract.KEY_SPACE - 1):032x}",
-            "createTime": shard.created,
-        }
-        for shard in store.shards
-    ]
-    return answers.document(found)
-
-
 async def _set_index(call: Call, store: contract.Logstore) -> Response:
     if len(call.body) > _MAX_INDEX_BYTES:
         raise errors.make("PostBodyTooLarge", size=len(call.body), limit=_MAX_INDEX_BYTES)

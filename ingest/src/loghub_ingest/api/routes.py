@@ -5,7 +5,16 @@ from typing import Final
 
 from starlette.responses import Response
 
-from loghub_ingest.api import keys, logstores, projects, pulling, querying, writing
+from loghub_ingest.api import (
+    consumergroups,
+    keys,
+    logstores,
+    projects,
+    pulling,
+    querying,
+    shards,
+    writing,
+)
 from loghub_ingest.requests import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -46,10 +55,26 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
             "DELETE": logstores.delete_index,
         },
     ),
-    ("/logstores/{logstore}/shards", {"GET": logstores.list_shards}),
+    ("/logstores/{logstore}/shards", {"GET": shards.list_all}),
     ("/logstores/{logstore}/shards/lb", {"POST": writing.put}),
     ("/logstores/{logstore}/shards/route", {"POST": writing.put_by_key}),
-    ("/logstores/{logstore}/shards/{shard}", {"GET": pulling.shard}),
+    (
+        "/logstores/{logstore}/shards/{shard}",
+        {"GET": pulling.shard, "POST": shards.change, "DELETE": shards.delete},
+    ),
+    (
+        "/logstores/{logstore}/consumergroups",
+        {"POST": consumergroups.create, "GET": consumergroups.list_all},
+    ),
+    (
+        "/logstores/{logstore}/consumergroups/{group}",
+        {
+            "POST": consumergroups.post,
+            "GET": consumergroups.checkpoints,
+            "PUT": consumergroups.update,
+            "DELETE": consumergroups.delete,
+        },
+    ),
     ("/loghub/v1/keys", {"POST": keys.create, "GET": keys.list_keys}),
     ("/loghub/v1/keys/{key}", {"DELETE": keys.delete}),
 )

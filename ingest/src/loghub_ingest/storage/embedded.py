@@ -12,7 +12,7 @@ import pathlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import lz4.block
 
@@ -98,13 +98,10 @@ class Embedded(metadata.Metadata):
         """How often the log was synced."""
         return self._committer.syncs
 
-    def create_logstore(self, project: str, name: str, document: dict[str, Any]) -> None:
-        """Add one whose name is free, with empty shards."""
-        super().create_logstore(project, name, document)
-        store = self.logstore(project, name)
-        if store is not None:
-            for shard in store.shards:
-                self._rows_of(store.ident, shard)
+    def _prepare(self, store: contract.Logstore) -> None:
+        # Without the lock: it is taken before metadata's in `trim`, after it here.
+        for shard in store.shards:
+            self._rows.setdefault((store.ident, shard.number), _Rows(shard.first_sequence))
 
     async def append(self, group: contract.NewGroup) -> int:
         """Append and make durable; returns the sequence.

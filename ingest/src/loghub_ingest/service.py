@@ -1,0 +1,35 @@
+"""What all requests of one service share: the storage, its names, and what is counted in memory.
+
+`serving` makes it, every `requests.Call` carries it.
+"""
+
+import dataclasses
+import time
+
+from loghub_ingest import consumers, exactlyonce, writes
+from loghub_ingest.storage import contract
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Service:
+    """One running service; `started` in unix seconds."""
+
+    storage: contract.LogStorage
+    names: tuple[str, ...]
+    writes: writes.Writes
+    once: exactlyonce.Once
+    consumers: consumers.Groups
+    started: int
+
+
+def make(storage: contract.LogStorage, names: tuple[str, ...]) -> Service:
+    """A service over `storage`; `names` are its host names (see `hosts`)."""
+    ongoing = writes.Writes(storage)
+    return Service(
+        storage=storage,
+        names=names,
+        writes=ongoing,
+        once=exactlyonce.Once(storage, ongoing),
+        consumers=consumers.Groups(time.monotonic()),
+        started=int(time.time()),
+    )
