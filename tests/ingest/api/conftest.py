@@ -8,10 +8,19 @@ from urllib.parse import urlencode
 import pytest
 from aliyun.log import LogClient
 
-from harness.ingest import DOMAIN, ROOT_KEY
+from harness.ingest import DOMAIN, ROOT_KEY, Service
 from slswire import signature
 
 PROJECT, STORE = "shop-project", "web"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """One for all tests of a file, which leave nothing behind: `store` takes its project away."""
+    running = Service(tmp_path_factory.mktemp("service") / "data")
+    running.start()
+    yield running
+    assert running.stop() == 0
 
 
 @pytest.fixture
@@ -32,7 +41,8 @@ def sdk(proxied):
 def store(sdk):
     sdk.create_project(PROJECT, "a shop")
     sdk.create_logstore(PROJECT, STORE, ttl=7, shard_count=2)
-    return sdk
+    yield sdk
+    sdk.delete_project(PROJECT)
 
 
 class Answer:

@@ -118,6 +118,7 @@ def test_split_into_many_divides_evenly(store, send):
 
 def test_no_write_is_lost_or_refused_while_shards_split(store, pulled):
     """A write that was under way when its shard was sealed is stored, here or there, once."""
+
     def write(number: int) -> None:
         put(store, str(number), f"{number * 7919 % 2**32:08x}" + "0" * 24)
 
