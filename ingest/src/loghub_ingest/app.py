@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from loghub_ingest import requests, service, telemetry
-from loghub_ingest.api import answers, routes
+from loghub_ingest.api import answers, crossorigin, routes
 from slswire import errors, headers
 
 _log = logging.getLogger(__name__)
@@ -37,23 +37,26 @@ class _Door:
 def make(of: service.Service) -> Starlette:
     """The API of a service."""
     door = _Door(of)
-    found = []
-    for path, handlers in routes.ROUTES:
-        for method, handler in handlers.items():
-            endpoint = functools.partial(_answer, handler, door)
-            found.append(Route(path, endpoint, methods=[method]))
+    found = [Route("/{path:path}", _preflight, methods=["OPTIONS"])]
+    for accept, table in ((requests.accept, routes.ROUTES), (requests.accept_open, routes.OPEN)):
+        for path, handlers in table:
+            for method, handler in handlers.items():
+                endpoint = functools.partial(_answer, handler, accept, door)
+                found.append(Route(path, endpoint, methods=[method]))
     return Starlette(routes=found, exception_handlers={HTTPException: _unknown})
 
 
-async def _answer(handler: routes.Handler, door: _Door, request: Request) -> Response:
+async def _answer(
+    handler: routes.Handler, accept: requests.Accept, door: _Door, request: Request
+) -> Response:
     started = time.monotonic()
-    ident = secrets.token_hex(12).upper()
-    name = handler.__name__
+    name = f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
     door.inside += 1
+    ident = _new_ident()
     try:
         if door.inside > MAX_CONCURRENT:
             raise errors.make("ServerBusy")  # noqa: TRY301 - answered below like any other
-        call = await requests.accept(request, door.service)
+        call = await accept(request, door.service)
         telemetry.RECEIVED.inc(len(call.body))
         answer, code = await handler(call), "OK"
     except errors.SlsError as fault:
@@ -65,16 +68,31 @@ async def _answer(handler: routes.Handler, door: _Door, request: Request) -> Res
         answer, code = _refusal(errors.make("InternalServerError")), "InternalServerError"
     finally:
         door.inside -= 1
-    answer.headers[headers.REQUEST_ID] = ident
+    _mark(answer, ident)
     telemetry.REQUESTS.labels(name, code).inc()
     telemetry.SECONDS.labels(name).observe(time.monotonic() - started)
     return answer
 
 
+async def _preflight(_request: Request) -> Response:
+    answer = Response(headers=crossorigin.PREFLIGHT)
+    _mark(answer, _new_ident())
+    return answer
+
+
+def _new_ident() -> str:
+    return secrets.token_hex(12).upper()
+
+
+def _mark(answer: Response, ident: str) -> None:
+    answer.headers[headers.REQUEST_ID] = ident
+    answer.headers.update(crossorigin.HEADERS)
+
+
 def _unknown(request: Request, fault: Exception) -> Response:
     detail = f"{request.method} {request.url.path[:200]} is no call of this service."
     answer = _refusal(errors.make("NotSupported", detail=detail))
-    answer.headers[headers.REQUEST_ID] = secrets.token_hex(12).upper()
+    _mark(answer, _new_ident())
     telemetry.REQUESTS.labels("unknown", type(fault).__name__).inc()
     return answer
 

@@ -7,7 +7,7 @@ signature; then project and rights, by `Call.require`.
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -145,6 +145,9 @@ class Call:
         return value
 
 
+Accept = Callable[[Request, Service], Awaitable[Call]]
+
+
 async def accept(request: Request, service: Service) -> Call:
     """Read, bound and authenticate a request.
 
@@ -181,6 +184,33 @@ async def accept(request: Request, service: Service) -> Call:
         query=dict(query),
         headers=sent,
         body=body,
+    )
+
+
+async def accept_open(request: Request, service: Service) -> Call:
+    """Read and bound a request that needs no key: it may track, and nothing else.
+
+    Raises:
+        SlsError: MissingHost, ProjectNotExist or PostBodyTooLarge.
+    """
+    sent = {name.lower(): value for name, value in request.headers.items()}
+    if not sent.get("host"):
+        raise errors.make("MissingHost")
+    project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), service.names)
+    if not project:  # an empty project would make it the root key
+        raise errors.make("ProjectNotExist", project="")
+    nobody = contract.AccessKey(
+        ident="", secret="", project=project, rights=frozenset({"track"}), created=0
+    )
+    return Call(
+        service=service,
+        peer=request.client.host if request.client else "",
+        project=project,
+        key=nobody,
+        path=request.path_params,
+        query=dict(request.query_params.multi_items()),
+        headers=sent,
+        body=await _body(request),
     )
 
 

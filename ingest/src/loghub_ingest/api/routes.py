@@ -13,6 +13,7 @@ from loghub_ingest.api import (
     pulling,
     querying,
     shards,
+    tracking,
     writing,
 )
 from loghub_ingest.requests import Call
@@ -78,3 +79,10 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
     ("/loghub/v1/keys", {"POST": keys.create, "GET": keys.list_keys}),
     ("/loghub/v1/keys/{key}", {"DELETE": keys.delete}),
 )
+
+OPEN: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
+    ("/logstores/{logstore}/track", {"GET": tracking.get, "POST": tracking.post}),
+    ("/logstores/{logstore}/track.gif", {"GET": tracking.image}),
+    ("/logstores/{logstore}/track_ua.gif", {"GET": tracking.image_with_agent}),
+)
+"""Those that need no key: the Logstore itself says whether it allows them."""

@@ -41,21 +41,27 @@ async def put_by_key(call: Call) -> Response:
     return await _put(call, key)
 
 
-def choose(call: Call, key: int | None) -> contract.Shard:
+def choose(call: Call, store: contract.Logstore, key: int | None) -> contract.Shard:
     """The shard that holds the hash key, or the next one in turn.
 
     To be called after the last wait before the write begins: a split seals shards meanwhile.
+
+    Raises:
+        SlsError: LogStoreNotExist, when it was deleted meanwhile.
     """
-    store = call.store("write")
+    current = call.storage.logstore(store.project, store.name)
+    if current is None or current.ident != store.ident:
+        raise errors.make("LogStoreNotExist", logstore=store.name)
     if key is None:
-        return store.writable[next(_turn) % len(store.writable)]
-    return next(each for each in store.writable if each.begin <= key < each.end)
+        return current.writable[next(_turn) % len(current.writable)]
+    return next(each for each in current.writable if each.begin <= key < each.end)
 
 
 async def _put(call: Call, key: int | None) -> Response:
-    found = await _read(call, call.store("write"))
+    store = call.store("write")
+    found = await _read(call, store)
     if found:
-        await call.service.writes.append(found, choose(call, key))
+        await call.service.writes.append(found, choose(call, store, key))
     return answers.nothing()
 
 
@@ -68,7 +74,7 @@ async def _put_once(call: Call, key: int) -> Response:
         raise errors.make("ParameterInvalid", detail=detail)
     for group in found:
         place = exactlyonce.Number(f"{key:032x}", number)
-        await call.service.once.append(store, lambda: choose(call, key), group, place)
+        await call.service.once.append(store, lambda: choose(call, store, key), group, place)
     return answers.nothing()
 
 
