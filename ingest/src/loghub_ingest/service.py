@@ -3,6 +3,7 @@
 `serving` makes it, every `requests.Call` carries it.
 """
 
+import asyncio
 import dataclasses
 import time
 
@@ -12,7 +13,10 @@ from loghub_ingest.storage import contract
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Service:
-    """One running service; `started` in unix seconds."""
+    """One running service; `started` in unix seconds.
+
+    `editing` is held by whoever reads a document to write it back changed.
+    """
 
     storage: contract.LogStorage
     names: tuple[str, ...]
@@ -20,6 +24,7 @@ class Service:
     once: exactlyonce.Once
     consumers: consumers.Groups
     started: int
+    editing: asyncio.Lock
 
 
 def make(storage: contract.LogStorage, names: tuple[str, ...]) -> Service:
@@ -32,4 +37,5 @@ def make(storage: contract.LogStorage, names: tuple[str, ...]) -> Service:
         once=exactlyonce.Once(storage, ongoing),
         consumers=consumers.Groups(time.monotonic()),
         started=int(time.time()),
+        editing=asyncio.Lock(),
     )

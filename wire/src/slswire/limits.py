@@ -17,7 +17,7 @@ MAX_NESTING: Final = 3
 
 _PROJECT: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _LOGSTORE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
-_CONSUMER_GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}[A-Za-z0-9]")
+_DOCUMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}[A-Za-z0-9]")
 
 
 def is_project_name(name: str) -> bool:
@@ -35,4 +35,9 @@ def is_consumer_group_name(name: str) -> bool:
 
     Wider than the documented rule (lower case only): official clients' own examples break that.
     """
-    return _CONSUMER_GROUP.fullmatch(name) is not None
+    return _DOCUMENT.fullmatch(name) is not None
+
+
+def is_config_name(name: str) -> bool:
+    """Logtail configs and machine groups: as consumer groups, for the same reason."""
+    return _DOCUMENT.fullmatch(name) is not None

@@ -83,6 +83,7 @@ def _document(project: contract.Project, *, formatted: bool) -> dict[str, str]:
         "owner": "",
         "description": project.description,
         "region": "loghub",
+        "dataRedundancyType": "LRS",  # one client cannot read a project without it
         "createTime": moment(project.created),
         "lastModifyTime": moment(project.modified),
     }

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.responses import Response
 
 from loghub_ingest.api import (
+    collecting,
     consumergroups,
     keys,
     logstores,
@@ -13,9 +14,11 @@ from loghub_ingest.api import (
     pulling,
     querying,
     shards,
+    tags,
     tracking,
     writing,
 )
+from loghub_ingest.api.collecting import CONFIG, GROUP, PIPELINE
 from loghub_ingest.requests import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -76,6 +79,25 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
             "DELETE": consumergroups.delete,
         },
     ),
+    ("/configs", {"POST": CONFIG.create, "GET": CONFIG.list_names}),
+    ("/configs/{name}", {"GET": CONFIG.get, "PUT": CONFIG.update, "DELETE": CONFIG.delete}),
+    ("/configs/{name}/machinegroups", {"GET": collecting.groups_of_config}),
+    ("/pipelineconfigs", {"POST": PIPELINE.create, "GET": PIPELINE.list_names}),
+    (
+        "/pipelineconfigs/{name}",
+        {"GET": PIPELINE.get, "PUT": PIPELINE.update, "DELETE": PIPELINE.delete},
+    ),
+    ("/machinegroups", {"POST": GROUP.create, "GET": GROUP.list_names}),
+    ("/machinegroups/{name}", {"GET": GROUP.get, "PUT": GROUP.update, "DELETE": GROUP.delete}),
+    ("/machinegroups/{name}/machines", {"GET": collecting.machines}),
+    ("/machinegroups/{name}/configs", {"GET": collecting.configs_of_group}),
+    (
+        "/machinegroups/{name}/configs/{config}",
+        {"PUT": collecting.apply, "DELETE": collecting.remove},
+    ),
+    ("/tag", {"POST": tags.put}),
+    ("/untag", {"POST": tags.remove}),
+    ("/tags", {"GET": tags.list_all}),
     ("/loghub/v1/keys", {"POST": keys.create, "GET": keys.list_keys}),
     ("/loghub/v1/keys/{key}", {"DELETE": keys.delete}),
 )

@@ -8,6 +8,9 @@ from typing import Any, Final, Protocol
 KEY_SPACE: Final = 1 << 128
 """Hash keys are 128-bit; shards divide this space."""
 
+TAGS: Final = "tags"
+"""The kind of document that holds the tags of a project, or of a Logstore (`project#logstore`)."""
+
 DAY: Final = 86_400 * 1_000_000_000
 """Nanoseconds."""
 

@@ -192,6 +192,10 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
                     "DELETE FROM document WHERE project = ? AND kind = ?",
                     (store.project, store.consumer_groups),
                 )
+                base.execute(
+                    "DELETE FROM document WHERE project = ? AND kind = ? AND name = ?",
+                    (store.project, contract.TAGS, f"{store.project}#{store.name}"),
+                )
             self._stores.pop((store.project, store.name), None)
 
     def raise_first_sequence(self, store: int, shard: int, sequence: int) -> None:
