@@ -70,6 +70,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--listen", "HOST:PORT of the API", "127.0.0.1:8080")
     flag("--admin-listen", "HOST:PORT of /healthz, /readyz, /metrics; 'off' for none", "off")
     flag("--data", "directory that keeps everything")
+    flag("--key-file", "file whose key seals the secrets, made if missing; best on another volume")
     flag("--log-level", "debug, info, warning or error", "info")
     serve.add_argument(
         "--service-name",
@@ -101,6 +102,7 @@ def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> se
         data=pathlib.Path(options.data),
         names=tuple(names),
         root_key=(ident, secret) if ident else None,
+        key_file=pathlib.Path(options.key_file) if options.key_file else None,
     )
 
 

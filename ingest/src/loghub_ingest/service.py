@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import time
 
-from loghub_ingest import consumers, exactlyonce, writes
+from loghub_ingest import consumers, exactlyonce, quotas, writes
 from loghub_ingest.storage import contract
 
 
@@ -23,6 +23,7 @@ class Service:
     writes: writes.Writes
     once: exactlyonce.Once
     consumers: consumers.Groups
+    quotas: quotas.Quotas
     started: int
     editing: asyncio.Lock
 
@@ -36,6 +37,7 @@ def make(storage: contract.LogStorage, names: tuple[str, ...]) -> Service:
         writes=ongoing,
         once=exactlyonce.Once(storage, ongoing),
         consumers=consumers.Groups(time.monotonic()),
+        quotas=quotas.load(storage),
         started=int(time.time()),
         editing=asyncio.Lock(),
     )

@@ -42,6 +42,7 @@ class Settings:
     data: pathlib.Path
     names: tuple[str, ...]
     root_key: tuple[str, str] | None
+    key_file: pathlib.Path | None
 
 
 async def serve(settings: Settings) -> None:
@@ -50,7 +51,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         embedded.InUseError, OSError: the directory or a port cannot be used.
     """
-    storage = embedded.Embedded(settings.data)
+    storage = embedded.Embedded(settings.data, settings.key_file)
     try:
         _set_root_key(storage, settings.root_key)
         await _run(settings, storage)

@@ -54,6 +54,7 @@ async def delete(call: Call) -> Response:
     call.require_root()
     call.require("admin")
     await asyncio.to_thread(call.storage.delete_project, call.project)
+    call.service.quotas.set(call.project, None)
     return answers.nothing()
 
 

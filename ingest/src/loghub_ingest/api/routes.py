@@ -1,5 +1,7 @@
 """Which path and method is whose."""
 
+import functools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,6 +15,7 @@ from loghub_ingest.api import (
     projects,
     pulling,
     querying,
+    quotas,
     shards,
     tags,
     tracking,
@@ -24,9 +27,33 @@ from loghub_ingest.requests import Call
 Handler = Callable[[Call], Awaitable[Response]]
 
 
+def _writes(handler: Handler) -> Handler:
+    # The project pays for it, once it is sure that the key may spend its quota.
+    @functools.wraps(handler)
+    async def metered(call: Call) -> Response:
+        call.store("write")
+        call.service.quotas.write(call.project, len(call.body), time.monotonic())
+        return await handler(call)
+
+    return metered
+
+
+def _reads(handler: Handler) -> Handler:
+    @functools.wraps(handler)
+    async def metered(call: Call) -> Response:
+        call.store("read")
+        call.service.quotas.read(call.project, time.monotonic())
+        return await handler(call)
+
+    return metered
+
+
+_query = _reads(querying.get)
+
+
 async def _get(call: Call) -> Response:
     # The same path shows the Logstore's document, or searches it when a type is given.
-    return await (querying.get(call) if "type" in call.query else logstores.get(call))
+    return await (_query(call) if "type" in call.query else logstores.get(call))
 
 
 ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
@@ -46,10 +73,10 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
             "GET": _get,
             "PUT": logstores.update,
             "DELETE": logstores.delete,
-            "POST": writing.put,
+            "POST": _writes(writing.put),
         },
     ),
-    ("/logstores/{logstore}/logs", {"POST": querying.post}),
+    ("/logstores/{logstore}/logs", {"POST": _reads(querying.post)}),
     (
         "/logstores/{logstore}/index",
         {
@@ -60,11 +87,11 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
         },
     ),
     ("/logstores/{logstore}/shards", {"GET": shards.list_all}),
-    ("/logstores/{logstore}/shards/lb", {"POST": writing.put}),
-    ("/logstores/{logstore}/shards/route", {"POST": writing.put_by_key}),
+    ("/logstores/{logstore}/shards/lb", {"POST": _writes(writing.put)}),
+    ("/logstores/{logstore}/shards/route", {"POST": _writes(writing.put_by_key)}),
     (
         "/logstores/{logstore}/shards/{shard}",
-        {"GET": pulling.shard, "POST": shards.change, "DELETE": shards.delete},
+        {"GET": _reads(pulling.shard), "POST": shards.change, "DELETE": shards.delete},
     ),
     (
         "/logstores/{logstore}/consumergroups",
@@ -99,6 +126,7 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
     ("/untag", {"POST": tags.remove}),
     ("/tags", {"GET": tags.list_all}),
     ("/loghub/v1/keys", {"POST": keys.create, "GET": keys.list_keys}),
+    ("/loghub/v1/quotas", {"GET": quotas.get, "PUT": quotas.update}),
     ("/loghub/v1/keys/{key}", {"DELETE": keys.delete}),
 )
 

@@ -70,6 +70,7 @@ async def _write(call: Call, group: LogGroup) -> None:
     if store.document["enable_tracking"] is not True:
         detail = f"Logstore {store.name} does not allow web tracking: set enable_tracking."
         raise errors.make("Unauthorized", detail=detail)
+    call.service.quotas.write(call.project, len(call.body), time.monotonic())
     raw = groups.with_client(call, store, protobuf.encode_log_group(group))
     if group.logs:
         await call.service.writes.append(

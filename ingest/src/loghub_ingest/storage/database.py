@@ -55,6 +55,7 @@ class Database:
         self._base = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._base.execute("PRAGMA journal_mode = WAL")
         self._base.execute("PRAGMA synchronous = FULL")
+        self._base.execute("PRAGMA secure_delete = ON")  # a deleted key's secret leaves no copy
         (version,) = self._base.execute("PRAGMA user_version").fetchone()
         if version > len(_STEPS):
             known = len(_STEPS)
@@ -66,6 +67,12 @@ class Database:
         """Close the file."""
         with self._lock:
             self._base.close()
+
+    def _forget_erased(self) -> None:
+        # What was overwritten or deleted is still in free pages and in the write-ahead log.
+        with self._lock:
+            self._base.execute("VACUUM")
+            self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

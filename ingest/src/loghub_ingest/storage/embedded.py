@@ -70,15 +70,15 @@ class _Rows:
 class Embedded(metadata.Metadata):
     """LogStorage on one directory."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
-        """Open or create it.
+    def __init__(self, directory: pathlib.Path, key_file: pathlib.Path | None = None) -> None:
+        """Open or create it; secrets are sealed under `key_file`, by default one inside.
 
         Raises:
             InUseError, metadata.NewerFormatError, OSError: it cannot be used; says why.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self._lock_file = _lock(directory)
-        super().__init__(directory / "metadata.sqlite")
+        super().__init__(directory / "metadata.sqlite", key_file or directory / "secrets.key")
         self._segments = segments.Segments(directory / "segments")
         self._rows: dict[tuple[int, int], _Rows] = {}
         self._index_lock = threading.Lock()

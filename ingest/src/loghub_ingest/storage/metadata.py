@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from loghub_ingest.storage import checkpoints, contract, database, documents, tickets
+from loghub_ingest.storage import checkpoints, contract, database, documents, sealing, tickets
 
 NewerFormatError = database.NewerFormatError
 
@@ -21,13 +21,15 @@ NewerFormatError = database.NewerFormatError
 class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
     """The names and keys of one data directory."""
 
-    def __init__(self, path: pathlib.Path) -> None:
-        """Open or create the file.
+    def __init__(self, path: pathlib.Path, key_file: pathlib.Path) -> None:
+        """Open or create the file; secrets are sealed under the key file.
 
         Raises:
             database.NewerFormatError: a newer version wrote it.
+            sealing.KeyFileError: it does not open the secrets.
         """
         super().__init__(path)
+        self._sealing = sealing.Sealing(key_file, create=not self._any_sealed())
         self._projects: dict[str, contract.Project] = {}
         self._stores: dict[tuple[str, str], contract.Logstore] = {}
         self._keys: dict[str, contract.AccessKey] = {}
@@ -221,7 +223,13 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
         with self._lock:
             self._base.execute(
                 "INSERT OR REPLACE INTO access_key VALUES (?, ?, ?, ?, ?)",
-                (key.ident, key.secret, key.project, rights, key.created),
+                (
+                    key.ident,
+                    self._sealing.seal(key.ident, key.secret),
+                    key.project,
+                    rights,
+                    key.created,
+                ),
             )
             self._keys[key.ident] = key
 
@@ -275,11 +283,30 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
                 created=created,
                 modified=modified,
             )
-        for ident, secret, project, rights, created in self._base.execute(
+        self._load_keys()
+
+    def _any_sealed(self) -> bool:
+        return any(
+            sealing.is_sealed(secret)
+            for (secret,) in self._base.execute("SELECT secret FROM access_key")
+        )
+
+    def _load_keys(self) -> None:
+        rows = self._base.execute(
             "SELECT ident, secret, project, rights, created FROM access_key"
-        ):
+        ).fetchall()
+        plain = []
+        for ident, kept, project, rights, created in rows:
+            sealed = sealing.is_sealed(kept)
+            secret = self._sealing.open(ident, kept) if sealed else kept
             key = contract.AccessKey(ident, secret, project, frozenset(rights.split(",")), created)
             self._keys[ident] = key
+            if not sealed:
+                plain.append(key)
+        for key in plain:  # of the first format
+            self.add_key(key)
+        if plain:
+            self._forget_erased()
 
 
 def _shards(
