@@ -10,7 +10,7 @@ from typing import Final
 
 import uvloop
 
-from loghub_ingest import __version__, serving, telemetry
+from loghub_ingest import __version__, serving, telemetry, upkeep
 from loghub_ingest.storage import embedded, metadata
 
 _log = logging.getLogger(__name__)
@@ -30,12 +30,14 @@ class _UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the service.
+    """Run one command.
 
     Returns:
         The exit status: 0 fine, 1 failed, 2 wrong usage.
     """
     options = _parser(os.environ).parse_args(arguments)
+    if options.command in upkeep.COMMANDS:
+        return upkeep.run(options)
     try:
         telemetry.set_up(options.log_level)
         settings = _settings(options, os.environ)
@@ -55,6 +57,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="loghub-ingest", description=_ABOUT)
     parser.add_argument("--version", action="version", version=f"loghub-ingest {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    upkeep.add_commands(commands)
     serve = commands.add_parser("serve", help="serve until SIGTERM", description=_ABOUT)
 
     def flag(name: str, text: str, default: str = "") -> None:

@@ -5,6 +5,7 @@ Memory holds the places of the open segment's log groups, and one run per shard 
 directory belongs to one process: a lock file keeps a second one out.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -212,6 +213,20 @@ def _oldest(store: contract.Logstore, now: int) -> int:
     if store.ttl_days >= contract.FOR_EVER_DAYS:
         return 0
     return now - store.ttl_days * contract.DAY
+
+
+@contextlib.contextmanager
+def locked(directory: pathlib.Path) -> Iterator[None]:
+    """Keep every other process out of a data directory.
+
+    Raises:
+        InUseError: another one is in it.
+    """
+    handle = _lock(directory)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _lock(directory: pathlib.Path) -> int:
