@@ -1,6 +1,7 @@
 """check, backup and restore as a person runs them, on a directory that a real service filled."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import time
@@ -47,6 +48,8 @@ def test_backup_taken_while_serving_restores_everything_that_was_acknowledged(se
     asyncio.run(fill(service, 20, 5))
     status, words = run("restore", tmp_path / "backup", "--to", tmp_path / "new")
     assert status == 0, words
+    assert not (tmp_path / "new" / "secrets.key").exists()
+    shutil.copy(service.data / "secrets.key", tmp_path / "new")
     restored = Service(tmp_path / "new")
     restored.start()
     try:

@@ -7,14 +7,13 @@ import sys
 import time
 from typing import Any, Final
 
-from loghub_ingest.storage import checking, copying, embedded, metadata, segments
+from loghub_ingest.storage import checking, copying, embedded, segments
 
 _PROGRESS_SECONDS: Final = 1.0
 
 _TROUBLES: Final = (
     copying.NotEmptyError,
     embedded.InUseError,
-    metadata.NewerFormatError,
     OSError,
     sqlite3.Error,
 )
@@ -41,7 +40,9 @@ def add_commands(commands: Any) -> None:
     )
     check.add_argument("data", type=pathlib.Path, metavar="DIR")
     check.add_argument("--repair", action="store_true", help="write damaged indexes anew")
-    backup = commands.add_parser("backup", help="copy a directory, also while it is served")
+    backup = commands.add_parser(
+        "backup", help="copy a directory, also while it is served; not its key file"
+    )
     backup.add_argument("data", type=pathlib.Path, metavar="DIR")
     backup.add_argument("--to", required=True, type=pathlib.Path, metavar="TARGET")
     restore = commands.add_parser("restore", help="make a directory from a backup")
@@ -65,7 +66,10 @@ def run(options: argparse.Namespace) -> int:
                 _say(f"{options.to}: {count} segments copied; those that were there are kept")
             case _:
                 count = copying.restore(options.source, options.to, _Progress())
-                _say(f"{options.to}: {count} segments. Serve it with --data {options.to}")
+                _say(
+                    f"{options.to}: {count} segments. Put the key file back (secrets.key in it, or "
+                    f"wherever --key-file says), then serve it with --data {options.to}"
+                )
     except _TROUBLES as fault:
         print(f"loghub-ingest {options.command}: {fault}", file=sys.stderr)  # noqa: T201
         return 1
@@ -75,12 +79,9 @@ def run(options: argparse.Namespace) -> int:
 def _check(data: pathlib.Path, *, repair: bool) -> int:
     _must_exist(data)
     with embedded.locked(data):
-        names = metadata.Metadata(data / copying.METADATA)
-        try:
-            log = segments.Segments(data / copying.SEGMENTS, lambda _number, _size: None)
-            result = checking.check(names, log, repair=repair, progress=_Progress())
-        finally:
-            names.close()
+        stores = checking.store_names(data / copying.METADATA)
+        log = segments.Segments(data / copying.SEGMENTS, lambda _number, _size: None)
+        result = checking.check(stores, log, repair=repair, progress=_Progress())
     for damage in result.damages:
         _say(f"damaged: {damage.bytes} bytes of segment {damage.segment} at offset {damage.offset}")
     for lost in result.lost:

@@ -4,11 +4,13 @@
 it is lost and is named; an index is derived and can be written anew.
 """
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
 
-from loghub_ingest.storage import contract, indexes, metadata, records, segments
+from loghub_ingest.storage import contract, indexes, records, segments
 
 Progress = Callable[[str], None]
 
@@ -42,12 +44,22 @@ class Result:
         return not (self.damages or self.bad_indexes)
 
 
+def store_names(metadata: pathlib.Path) -> dict[int, str]:
+    """Project and name of every Logstore; needs no key file.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    with contextlib.closing(sqlite3.connect(f"file:{metadata}?mode=ro", uri=True)) as base:
+        found = base.execute("SELECT ident, project, name FROM logstore")
+        return {ident: f"{project}/{name}" for ident, project, name in found}
+
+
 def check(
-    names: metadata.Metadata, log: segments.Segments, *, repair: bool, progress: Progress
+    stores: Mapping[int, str], log: segments.Segments, *, repair: bool, progress: Progress
 ) -> Result:
     """Read everything; with `repair`, write indexes anew where they are not as they should be."""
     result = Result()
-    stores = {store.ident: f"{store.project}/{store.name}" for store in names.all_logstores()}
     last: dict[tuple[int, int], int] = {}
     numbers = log.numbers()
     for number in numbers:

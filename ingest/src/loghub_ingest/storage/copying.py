@@ -3,7 +3,8 @@
 Closed segments never change, so they are linked or copied once: a second backup to the same place
 costs what is new. The newest segment may end in the middle of a write, as after a crash; whoever
 opens the copy cuts that off. Names are copied before the log: log groups of a Logstore that came
-in between belong to nobody and are passed over.
+in between belong to nobody and are passed over. The key file is not copied: whoever finds a backup
+should not be able to open the secrets in it.
 """
 
 import contextlib
