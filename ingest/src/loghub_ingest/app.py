@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loghub_ingest import requests, service, telemetry
+from loghub_ingest import access, requests, service, telemetry
 from loghub_ingest.api import answers, crossorigin, routes
 from slswire import errors, headers
 
@@ -70,7 +70,9 @@ async def _answer(
         door.inside -= 1
     _mark(answer, ident)
     telemetry.REQUESTS.labels(name, code).inc()
-    telemetry.SECONDS.labels(name).observe(time.monotonic() - started)
+    took = time.monotonic() - started
+    telemetry.SECONDS.labels(name).observe(took)
+    access.log(door.service.access, request, answer, code=code, seconds=took)
     return answer
 
 

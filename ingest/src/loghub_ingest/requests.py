@@ -4,6 +4,7 @@
 signature; then project and rights, by `Call.require`.
 """
 
+import asyncio
 import dataclasses
 import datetime as dt
 import json
@@ -18,6 +19,9 @@ from loghub_ingest.storage import contract
 from slswire import compress, errors, headers, limits, signature
 
 MAX_BODY_BYTES: Final = limits.MAX_BODY_BYTES
+BODY_SECONDS: Final = 120.0
+"""For a whole body: the largest one at 90 KB/s. Whoever is slower keeps memory from others."""
+
 MAX_QUERY_ITEMS: Final = 64
 """Far above what any client sends."""
 
@@ -218,6 +222,14 @@ async def _body(request: Request) -> bytes:
     stated = request.headers.get("content-length", "0")
     if stated.isdigit() and int(stated) > MAX_BODY_BYTES:
         raise errors.make("PostBodyTooLarge", size=int(stated), limit=MAX_BODY_BYTES)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _whole(request)
+    except TimeoutError as fault:
+        raise errors.make("RequestTimeout") from fault
+
+
+async def _whole(request: Request) -> bytes:
     parts = bytearray()
     async for chunk in request.stream():
         parts += chunk

@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import time
 
-from loghub_ingest import consumers, exactlyonce, quotas, writes
+from loghub_ingest import access, consumers, exactlyonce, quotas, writes
 from loghub_ingest.storage import contract
 
 
@@ -26,9 +26,14 @@ class Service:
     quotas: quotas.Quotas
     started: int
     editing: asyncio.Lock
+    access: access.Access
 
 
-def make(storage: contract.LogStorage, names: tuple[str, ...]) -> Service:
+def make(
+    storage: contract.LogStorage,
+    names: tuple[str, ...],
+    logged: access.Access = access.Access.OFF,
+) -> Service:
     """A service over `storage`; `names` are its host names (see `hosts`)."""
     ongoing = writes.Writes(storage)
     return Service(
@@ -40,4 +45,5 @@ def make(storage: contract.LogStorage, names: tuple[str, ...]) -> Service:
         quotas=quotas.load(storage),
         started=int(time.time()),
         editing=asyncio.Lock(),
+        access=logged,
     )

@@ -61,6 +61,8 @@ def worker(name: str, seen: Seen, *, ordered: bool = False) -> ConsumerWorker:
         data_fetch_interval=0.1,
         in_order=ordered,
     )
+    # A worker that stops just falls silent: short, but no pause of a busy machine.
+    config.consumer_group_time_out = 10
     started = ConsumerWorker(Processor, consumer_option=config)
     started.start()
     return started

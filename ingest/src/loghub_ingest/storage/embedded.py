@@ -58,6 +58,11 @@ class Embedded(metadata.Metadata):
         os.close(self._lock_file)
 
     @property
+    def alive(self) -> bool:
+        """Whether writes are taken to the disk."""
+        return self._committer.alive
+
+    @property
     def syncs(self) -> int:
         """How often the log was synced."""
         return self._committer.syncs
