@@ -6,11 +6,13 @@ is no HTTP at all is refused in the service's form, since clients read its reque
 
 import asyncio
 import json
+import resource
 import secrets
 from typing import Final
 
 from uvicorn.protocols.http import httptools_impl
 
+from loghub_ingest import telemetry
 from loghub_ingest.api import crossorigin
 from slswire import headers
 
@@ -23,6 +25,17 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 STALLED_SECONDS: Final = 30.0
 """A client that takes nothing of its answer for so long is gone, or means no good."""
 
+MAX_CONNECTIONS: Final = 20_000
+"""Of one address; an idle one costs some 10 KiB."""
+
+_TOO_LARGE: Final = "The request's head is too large."
+
+
+def allow_files() -> None:
+    """Raise the soft limit of open files to the hard one: each connection takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
 
 class Connection(httptools_impl.HttpToolsProtocol):
     """uvicorn's connection with its bounds."""
@@ -31,11 +44,17 @@ class Connection(httptools_impl.HttpToolsProtocol):
     _stall_timer: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
+    _heads = 0
     _unsent = 0
+    _refusal = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
         super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            telemetry.CLOSED.labels("too many").inc()
+            transport.abort()  # unanswered: every client comes back
+            return
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -48,16 +67,29 @@ class Connection(httptools_impl.HttpToolsProtocol):
         """Pass bytes to the parser, and count those of a head."""
         if self._in_head and self._head_timer is None:  # the first byte after an idle time
             self._expect_head()
+        whole_requests = self._heads
+        began_in_head = self._in_head
         super().data_received(data)
-        if self._in_head:
+        # A chunk that holds more than a part of one head (a body, a whole request) is not counted:
+        # where in it a head begins is not known, and a body's end must not pass for one.
+        if self._in_head and began_in_head and self._heads == whole_requests:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response("The request's head is too large.")
+                self.send_400_response(_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole.
+
+        Raises:
+            ValueError: it is too large; the parser's caller refuses the request.
+        """
         self._in_head = False
+        self._heads += 1
         self._end_head()
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self._refusal = _TOO_LARGE
+            raise ValueError(_TOO_LARGE)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -77,7 +109,9 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, in the service's own form."""
-        body = json.dumps({"errorCode": "BadRequest", "errorMessage": msg}).encode()
+        body = json.dumps(
+            {"errorCode": "BadRequest", "errorMessage": self._refusal or msg}
+        ).encode()
         sent = {
             "content-type": "application/json",
             "content-length": str(len(body)),
