@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::joining::Record;
-use crate::plan::{Compression, Source};
+use crate::plan::{Compression, Settings, Source};
 
 /// A log group in the making.
 #[derive(Debug, Default)]
@@ -31,11 +31,11 @@ pub struct Sealed {
 }
 
 impl Batch {
-    /// Adds a record.
-    pub fn add(&mut self, record: &Record) {
+    /// Adds a record, read at `now`.
+    pub fn add(&mut self, record: &Record<'_>, now: Instant) {
         // The service refuses a group with a byte that is not UTF-8: what is not is replaced.
-        let content = String::from_utf8_lossy(&record.content);
-        let stamp = String::from_utf8_lossy(&record.stamp);
+        let content = String::from_utf8_lossy(record.content);
+        let stamp = String::from_utf8_lossy(record.stamp);
         slswire::group::log(
             &mut self.body,
             record.time,
@@ -48,13 +48,13 @@ impl Batch {
         );
         self.logs += 1;
         self.bytes += record.content.len() as u64;
-        self.began.get_or_insert_with(Instant::now);
+        self.began.get_or_insert(now);
     }
 
-    /// Encoded bytes so far.
+    /// Whether it is worth a request.
     #[must_use]
-    pub fn size(&self) -> usize {
-        self.body.len()
+    pub fn full(&self, settings: &Settings) -> bool {
+        self.body.len() >= settings.batch_bytes || self.logs >= settings.batch_logs
     }
 
     /// Ends the group and leaves an empty batch.

@@ -26,6 +26,8 @@ pub struct Counters {
     pub retries: AtomicU64,
     /// Bytes that wait for their acknowledgement.
     pub queue_bytes: AtomicU64,
+    /// Files that went away with an end that was not read.
+    pub lost_files: AtomicU64,
     lost: Mutex<BTreeMap<&'static str, u64>>,
     last_error: Mutex<String>,
 }
@@ -41,6 +43,7 @@ pub struct Snapshot {
     sent_requests: u64,
     retries: u64,
     queue_bytes: u64,
+    lost_files: u64,
     lost: BTreeMap<&'static str, u64>,
     last_error: String,
     /// Age of the oldest record not acknowledged.
@@ -81,6 +84,7 @@ impl Counters {
             sent_requests: get(&self.sent_requests),
             retries: get(&self.retries),
             queue_bytes: get(&self.queue_bytes),
+            lost_files: get(&self.lost_files),
             lost: self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             lag_seconds,
