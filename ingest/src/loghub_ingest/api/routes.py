@@ -41,6 +41,7 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
             "POST": writing.put,
         },
     ),
+    ("/logs", {"GET": querying.over_project}),
     ("/logstores/{logstore}/logs", {"POST": querying.post}),
     (
         "/logstores/{logstore}/index",
