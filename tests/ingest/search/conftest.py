@@ -22,6 +22,7 @@ INDEX = {
             "type": "json",
             "token": list(' ,"{}:'),
             "index_all": True,
+            "doc_value": True,
             "json_keys": {"user": {"type": "text"}, "items": {"type": "long"}},
         },
     },

@@ -6,7 +6,7 @@
 use memchr::memmem::Finder;
 
 use crate::matching::{self, Record, TAG};
-use crate::program::Program;
+use crate::program::{Program, Type};
 use crate::walk::{self, Group, Log};
 
 /// Place of a record: unix seconds, nanoseconds, position in its group.
@@ -23,8 +23,59 @@ pub struct Window {
     pub topic: Option<String>,
 }
 
-/// A field to read into a column: its key, and a path within its JSON.
-pub type Column = (String, Vec<String>);
+/// A field to read into a column.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// The record's key.
+    pub key: String,
+    /// A path within its JSON; empty for the value itself.
+    pub path: Vec<String>,
+    /// What the column holds.
+    pub kind: Type,
+}
+
+/// A column's values; None where a record has none, or none of that type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// As they are.
+    Text(Vec<Option<String>>),
+    /// Whole numbers.
+    Long(Vec<Option<i64>>),
+    /// Floating-point numbers.
+    Double(Vec<Option<f64>>),
+}
+
+impl Values {
+    fn new(kind: Type) -> Self {
+        match kind {
+            Type::Text => Self::Text(Vec::new()),
+            Type::Long => Self::Long(Vec::new()),
+            Type::Double => Self::Double(Vec::new()),
+        }
+    }
+
+    fn push_none(&mut self) {
+        match self {
+            Self::Text(values) => values.push(None),
+            Self::Long(values) => values.push(None),
+            Self::Double(values) => values.push(None),
+        }
+    }
+
+    fn set_last(&mut self, text: &str) {
+        match self {
+            Self::Text(values) => set(values, Some(text.to_owned())),
+            Self::Long(values) => set(values, text.trim().parse().ok()),
+            Self::Double(values) => set(values, text.trim().parse().ok()),
+        }
+    }
+}
+
+fn set<T>(values: &mut [Option<T>], value: Option<T>) {
+    if let Some(last) = values.last_mut() {
+        *last = value;
+    }
+}
 
 /// A compiled query.
 pub struct Scanner {
@@ -95,22 +146,20 @@ impl Scanner {
         found
     }
 
-    /// Times and columns of the matching records; a field that is not there is None.
+    /// Times and columns of the matching records.
     #[must_use]
     pub fn columns(
         &self,
         raw: &[u8],
         window: &Window,
-        names: &[Column],
-    ) -> (Vec<u32>, Vec<Vec<Option<String>>>) {
+        wanted: &[Column],
+    ) -> (Vec<u32>, Vec<Values>) {
         let mut times = Vec::new();
-        let mut found: Vec<Vec<Option<String>>> = vec![Vec::new(); names.len()];
+        let mut found: Vec<Values> = wanted.iter().map(|each| Values::new(each.kind)).collect();
         self.each(raw, window, |_, record| {
             times.push(record.log.time);
-            for column in &mut found {
-                column.push(None);
-            }
-            fill(&record, names, &mut found);
+            found.iter_mut().for_each(Values::push_none);
+            fill(&record, wanted, &mut found);
         });
         (times, found)
     }
@@ -120,15 +169,17 @@ fn owned(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn fill(record: &Record<'_>, names: &[Column], found: &mut [Vec<Option<String>>]) {
+fn fill(record: &Record<'_>, wanted: &[Column], found: &mut [Values]) {
     let mut set = |key: &[u8], value: &[u8]| {
-        for ((name, path), column) in names.iter().zip(found.iter_mut()) {
-            if name.as_bytes() != key {
+        for (column, values) in wanted.iter().zip(found.iter_mut()) {
+            if column.key.as_bytes() != key {
                 continue;
             }
-            if let Some(last) = column.last_mut() {
-                let text = owned(value);
-                *last = if path.is_empty() { Some(text) } else { matching::extract(&text, path) };
+            let text = String::from_utf8_lossy(value);
+            if column.path.is_empty() {
+                values.set_last(&text);
+            } else if let Some(inner) = matching::extract(&text, &column.path) {
+                values.set_last(&inner);
             }
         }
     };

@@ -1,12 +1,24 @@
 //! The Python door of the service's compiled core: conversions and error mapping, nothing else.
 
+use loghub_ingest_core::program::Type;
 use loghub_ingest_core::scan::{self, Column, Hit, Window};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+/// A column's key, path and type.
+type Named = (String, Vec<String>, String);
+
+/// The values of one column, as a list.
+#[derive(IntoPyObject)]
+enum Values {
+    Text(Vec<Option<String>>),
+    Long(Vec<Option<i64>>),
+    Double(Vec<Option<f64>>),
+}
+
 /// Times, then one list per column.
-type Columns = (Vec<u32>, Vec<Vec<Option<String>>>);
+type Columns = (Vec<u32>, Vec<Values>);
 
 /// Topic, source, tags, number of logs.
 type Head = (String, String, Vec<(String, String)>, usize);
@@ -34,10 +46,25 @@ impl Scanner {
         py.detach(|| self.inner.counts(raw, &self.window, step))
     }
 
-    #[allow(clippy::needless_pass_by_value, reason = "a list of Python arrives as a vector")]
-    fn columns(&self, py: Python<'_>, raw: &[u8], names: Vec<Column>) -> Columns {
-        py.detach(|| self.inner.columns(raw, &self.window, &names))
+    fn columns(&self, py: Python<'_>, raw: &[u8], names: Vec<Named>) -> Columns {
+        let wanted: Vec<Column> = names.into_iter().map(column).collect();
+        let (times, found) = py.detach(|| self.inner.columns(raw, &self.window, &wanted));
+        let values = found.into_iter().map(|each| match each {
+            scan::Values::Text(values) => Values::Text(values),
+            scan::Values::Long(values) => Values::Long(values),
+            scan::Values::Double(values) => Values::Double(values),
+        });
+        (times, values.collect())
     }
+}
+
+fn column((key, path, kind): Named) -> Column {
+    let kind = match kind.as_str() {
+        "long" => Type::Long,
+        "double" => Type::Double,
+        _ => Type::Text,
+    };
+    Column { key, path, kind }
 }
 
 #[pyfunction]

@@ -48,8 +48,6 @@ def read(given: Mapping[str, Any], store: contract.Logstore) -> Query:
     index = index_of(store)
     search, sql = grammar.split(str(given.get("query") or ""))
     pack = sql.lower() == _PACK
-    if sql and not pack:
-        raise errors.make("NotSupported", detail="Analysis (what follows |) is not supported.")
     begin = (_seconds(given, "from"), _nanoseconds(given, "fromNs"))
     end = (_seconds(given, "to"), _nanoseconds(given, "toNs"))
     if begin > end:

@@ -3,15 +3,17 @@
 `asking` reads what a request asks for; `search` finds it. What follows a `|` is `analysing`'s.
 """
 
+import dataclasses
 import json
 import time
 from typing import Any, Final
 
 from starlette.responses import Response
 
-from loghub_ingest.api import admission, answers, asking
+from loghub_ingest.api import admission, analysing, answers, asking
 from loghub_ingest.requests import Call
 from loghub_ingest.search import context, highlights, planning, scanning
+from loghub_ingest.search.sql import workers
 from loghub_ingest.storage import contract
 from slswire import errors, headers
 
@@ -44,19 +46,54 @@ async def post(call: Call) -> Response:
     return answers.document({"meta": _meta(query, answer), "data": answer.records})
 
 
+async def over_project(call: Call) -> Response:
+    """`GET /logs?query=SQL`: over the Logstores of a project, each a table."""
+    call.require("read")
+    sql = call.query.get("query", "").strip()
+    started = time.monotonic()
+    answer = _analysed(await analysing.project(call, sql), started)
+    return answers.document(answer.records, _statistics("", sql, answer))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Answer:
     """Records, and what is said about them."""
 
-    def __init__(self, page: scanning.Page, records: list[scanning.Record], took: int) -> None:
-        self.records, self.took = records, took
-        self.progress = _progress(page.complete)
-        self.rows, self.bytes = page.scanned_rows, page.scanned_bytes
+    records: list[scanning.Record]
+    complete: bool
+    rows: int
+    bytes: int
+    took: int
+    """Milliseconds."""
+
+    columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
 
 async def _answer(call: Call, store: contract.Logstore, query: asking.Query) -> _Answer:
     started = time.monotonic()
+    if query.sql:
+        return _analysed(await analysing.logstore(call, store, query), started)
     page, records = await admission.QUERIES.run(_page, call.storage, store, query)
-    return _Answer(page, records, round((time.monotonic() - started) * 1000))
+    return _Answer(
+        records, page.complete, page.scanned_rows, page.scanned_bytes, _milliseconds(started)
+    )
+
+
+def _analysed(found: workers.Result, started: float) -> _Answer:
+    return _Answer(
+        records=[dict(zip(found.columns, row, strict=True)) for row in found.rows],
+        complete=found.complete,
+        rows=found.scanned_rows,
+        bytes=found.scanned_bytes,
+        took=_milliseconds(started),
+        columns=found.columns,
+        types=found.types,
+    )
+
+
+def _milliseconds(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
 
 
 def _page(
@@ -79,33 +116,37 @@ def _page(
 async def _logs(call: Call, store: contract.Logstore) -> Response:
     query = asking.read(call.query, store)
     answer = await _answer(call, store, query)
-    sent = {
-        headers.PROGRESS: answer.progress,
-        headers.COUNT: str(len(answer.records)),
-        "x-log-processed-rows": str(answer.rows),
-        "x-log-elapsed-millisecond": str(answer.took),
-        "x-log-has-sql": "false",
-        "x-log-where-query": asking.header_text(query.search),
-        "x-log-agg-query": "",
-        "x-log-cpu-sec": "0",
-        "x-log-cpu-cores": "0",
-        "x-log-query-info": json.dumps({"mode": 0, "terms": _terms(query)}),
-    }
+    sent = _statistics(query.search, query.sql, answer)
+    sent["x-log-query-info"] = json.dumps({"mode": 0, "terms": _terms(query)})
     return answers.document(answer.records, sent)
 
 
+def _statistics(search: str, sql: str, answer: _Answer) -> dict[str, str]:
+    return {
+        headers.PROGRESS: _progress(answer.complete),
+        headers.COUNT: str(len(answer.records)),
+        "x-log-processed-rows": str(answer.rows),
+        "x-log-elapsed-millisecond": str(answer.took),
+        "x-log-has-sql": str(bool(sql)).lower(),
+        "x-log-where-query": asking.header_text(search),
+        "x-log-agg-query": asking.header_text(sql),
+        "x-log-cpu-sec": "0",
+        "x-log-cpu-cores": "0",
+    }
+
+
 def _meta(query: asking.Query, answer: _Answer) -> dict[str, Any]:
-    marked = query.highlight and not query.with_pack_meta
+    marked = query.highlight and not query.sql
     terms = planning.terms(query.node)
     return {
-        "progress": answer.progress,
+        "progress": _progress(answer.complete),
         "count": len(answer.records),
         "processedRows": answer.rows,
         "processedBytes": answer.bytes,
         "elapsedMillisecond": answer.took,
-        "hasSQL": False,
+        "hasSQL": bool(query.sql),
         "whereQuery": query.search,
-        "aggQuery": "",
+        "aggQuery": query.sql,
         "cpuSec": 0.0,
         "cpuCores": 0,
         "mode": 0,
@@ -114,11 +155,13 @@ def _meta(query: asking.Query, answer: _Answer) -> dict[str, Any]:
         "telementryType": "",  # spelt so on the wire
         "powerSql": False,
         "insertedSQL": "",
-        "keys": list(dict.fromkeys(key for record in answer.records for key in record)),
+        "keys": list(
+            answer.columns or dict.fromkeys(key for each in answer.records for key in each)
+        ),
         "terms": _terms(query),
         "marker": "",
         "isAccurate": True,
-        "columnTypes": [],
+        "columnTypes": list(answer.types),
         "highlights": highlights.mark(answer.records, terms, query.index) if marked else [],
     }
 

@@ -81,6 +81,7 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
             "POST": _writes(writing.put),
         },
     ),
+    ("/logs", {"GET": _reads(querying.over_project)}),
     ("/logstores/{logstore}/logs", {"POST": _reads(querying.post)}),
     (
         "/logstores/{logstore}/index",
