@@ -57,6 +57,11 @@ control-plane: setup ## Build the API server and etcd that some tests start (cac
 generate: setup ## Write the CRDs from the models, to crds/ and the charts
 	@$(PY) tools/generate.py
 
+##@ Measure
+.PHONY: bench
+bench: setup ## Measure what a write and a read cost; prints tables, saves them under build/
+	@$(PY) bench/ingest.py
+
 ##@ Gates
 .PHONY: format
 format: setup ## Rewrite every source file in the one format

@@ -1,5 +1,6 @@
-//! What the service does to every stored byte of a query, without Python's lock.
+//! What the service does to every byte of a write and of a query, without Python's lock.
 //!
+//! [`summary`] judges a log group that is to be stored.
 //! [`walk`] reads a log group in place; [`text`] cuts values into words as an index document says;
 //! [`program`] is a compiled query; [`matching`] decides on one record; [`scan`] goes over one group
 //! and is what `loghub-ingest-py` offers to Python.
@@ -7,5 +8,6 @@
 pub mod matching;
 pub mod program;
 pub mod scan;
+pub mod summary;
 pub mod text;
 pub mod walk;

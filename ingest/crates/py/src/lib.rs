@@ -2,6 +2,7 @@
 
 use loghub_ingest_core::program::Type;
 use loghub_ingest_core::scan::{self, Column, Hit, Window};
+use loghub_ingest_core::summary as judge;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -90,11 +91,17 @@ fn head(py: Python<'_>, raw: &[u8]) -> Head {
     py.detach(|| scan::head(raw))
 }
 
+#[pyfunction]
+fn summary(py: Python<'_>, raw: &[u8]) -> Option<judge::Summary> {
+    py.detach(|| judge::of(raw))
+}
+
 /// The compiled core of `loghub_ingest`.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Scanner>()?;
+    module.add_function(wrap_pyfunction!(summary, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
     module.add_function(wrap_pyfunction!(head, module)?)
 }

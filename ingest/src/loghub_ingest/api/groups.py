@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from loghub_ingest import _core
 from loghub_ingest.requests import MAX_BODY_BYTES, Call
 from loghub_ingest.storage import contract
 from slswire import compress, errors, headers, protobuf
@@ -50,7 +51,7 @@ def pack(store: contract.Logstore, raw: bytes, block: bytes | None = None) -> co
     Raises:
         SlsError: PostBodyInvalid or InvalidEncoding.
     """
-    summary = protobuf.inspect(raw)
+    summary = _inspect(raw)
     return contract.NewGroup(
         store=store.ident,
         shard=UNPLACED,
@@ -60,6 +61,13 @@ def pack(store: contract.Logstore, raw: bytes, block: bytes | None = None) -> co
         min_time=summary.min_time,
         max_time=summary.max_time,
     )
+
+
+def _inspect(raw: bytes) -> protobuf.Summary:
+    # Walking half a million bytes in Python was four fifths of a write's CPU. What the compiled
+    # walk is not sure of, the Python one judges: it has the words for a refusal.
+    found = _core.summary(raw)
+    return protobuf.inspect(raw) if found is None else protobuf.Summary(*found)
 
 
 def with_client(call: Call, store: contract.Logstore, raw: bytes) -> bytes:
