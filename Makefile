@@ -82,6 +82,14 @@ unit: setup control-plane ## Python and Rust tests that need no cluster
 	@$(RUN)/pytest -q -m "not cluster"
 	@cargo test --quiet --workspace --locked
 
+.PHONY: bench
+bench: setup ## PutLogs against the service: MB and requests per second of CPU, with ratios
+	@$(PY) bench/ingest.py
+
+.PHONY: soak
+soak: setup ## The fault suite at length: hundreds of kills
+	@LOGHUB_SOAK_KILLS=300 $(RUN)/pytest -q --timeout=7200 tests/ingest/faults tests/ingest/test_faults.py
+
 .PHONY: e2e
 e2e: setup ## The whole on a real cluster with two nodes, which stays up
 	@$(PY) -m harness up
