@@ -61,6 +61,7 @@ generate: setup ## Write the CRDs from the models, to crds/ and the charts
 .PHONY: bench
 bench: setup ## Measure what a write and a read cost; prints tables, saves them under build/
 	@$(PY) bench/ingest.py
+	@$(PY) bench/committing.py
 
 ##@ Gates
 .PHONY: format
@@ -86,6 +87,10 @@ lint: setup ## Format, lint, types, sizes, clippy: everything that is judged wit
 unit: setup control-plane ## Python and Rust tests that need no cluster
 	@$(RUN)/pytest -q -m "not cluster"
 	@cargo test --quiet --workspace --locked
+
+.PHONY: soak
+soak: setup ## The fault suite at length: hundreds of kills
+	@LOGHUB_SOAK_KILLS=300 $(RUN)/pytest -q --timeout=7200 tests/ingest/faults tests/ingest/test_faults.py
 
 .PHONY: e2e
 e2e: setup ## The whole on a real cluster with two nodes, which stays up

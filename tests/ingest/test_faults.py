@@ -1,6 +1,7 @@
 """Kills, torn and damaged files: what was acknowledged is there, once, in order."""
 
 import asyncio
+import os
 import random
 import shutil
 import time
@@ -15,7 +16,8 @@ from slswire import errors
 from slswire.client import Client
 from slswire.model import Log, LogGroup
 
-KILLS = 8
+KILLS = int(os.environ.get("LOGHUB_SOAK_KILLS", "8"))
+"""A soak run sets hundreds."""
 WRITERS = 6
 
 

@@ -105,3 +105,53 @@ def test_missing_required_field_is_refused(body: str) -> None:
 def test_text_that_is_not_utf8_is_refused() -> None:
     with pytest.raises(errors.SlsError, match="InvalidEncoding"):
         protobuf.decode_log_group(bytes.fromhex("1a01ff"))
+
+
+def by_decoding(data: bytes) -> protobuf.Summary | str:
+    """What `inspect` must say, from the values; the code of its refusal."""
+    try:
+        times = [log.time for log in protobuf.decode_log_group(data).logs]
+    except errors.SlsError as fault:
+        return fault.code
+    return protobuf.Summary(len(times), min(times, default=0), max(times, default=0))
+
+
+def by_inspecting(data: bytes) -> protobuf.Summary | str:
+    try:
+        return protobuf.inspect(data)
+    except errors.SlsError as fault:
+        return fault.code
+
+
+@given(GROUPS, st.data())
+def test_inspect_says_of_damaged_groups_what_decoding_says(group, data):
+    encoded = bytearray(protobuf.encode_log_group(group))
+    for _ in range(data.draw(st.integers(0, 3)) if encoded else 0):
+        at = data.draw(st.integers(0, len(encoded) - 1))
+        encoded[at] = data.draw(st.sampled_from([0, 0x0A, 0x12, 0x7F, 0x80, 0xC0, 0xED, 0xFF]))
+    assert by_inspecting(bytes(encoded)) == by_decoding(bytes(encoded))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xed\xa0\x80",  # a surrogate
+        b"\xc0\x80",  # overlong
+        b"\xf4\x90\x80\x80",  # beyond Unicode
+        b"\xe4\xb8",  # cut
+        "中文 \U0001f600 \0".encode(),
+        b"\xef\xbf\xbf",  # a noncharacter, which is valid
+    ],
+)
+@pytest.mark.parametrize("field", [b"k", b"v", b"t", b"s", b"x", b"y"])
+def test_inspect_and_decoding_agree_on_what_is_utf8(text, field):
+    group = LogGroup(
+        (Log(7, (("kkk", "vvv"),)),), topic="ttt", source="sss", tags=(("xxx", "yyy"),)
+    )
+    encoded = protobuf.encode_log_group(group)
+    padded = (text + b"    ")[: max(3, len(text))]
+    if len(padded) != 3:
+        padded = (text * 3)[:3]
+    changed = encoded.replace(field * 3, padded)
+    assert changed != encoded
+    assert by_inspecting(changed) == by_decoding(changed)

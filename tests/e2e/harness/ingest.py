@@ -42,8 +42,11 @@ class Service:
     def client(self, key: Credentials = ROOT_KEY, **options: str) -> Client:
         return Client(Endpoint(self.url, **options), key)
 
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "loghub_ingest"]
+
     def start(self) -> None:
-        command = [sys.executable, "-m", "loghub_ingest", "serve", "--data", str(self.data)]
+        command = [*self.command(), "serve", "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--service-name", DOMAIN]
         command += ["--service-name", "127.0.0.1"]
         command += ["--admin-listen", f"127.0.0.1:{self.admin_port}"]

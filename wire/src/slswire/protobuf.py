@@ -80,7 +80,17 @@ def inspect(data: bytes) -> Summary:
     Raises:
         SlsError: PostBodyInvalid, or InvalidEncoding for text that is not UTF-8.
     """
-    times = [log.time for log in decode_log_group(data).logs]
+    message = schema.StrictLogGroup()
+    try:
+        message.ParseFromString(data)
+        is_valid = message.IsInitialized()
+    except DecodeError:
+        is_valid = False
+    if not is_valid:
+        # Twenty times slower, and says what is wrong.
+        decode_log_group(data)
+        raise errors.make("PostBodyInvalid", detail="The bytes are no log group.")
+    times = [log.Time for log in message.Logs]
     return Summary(len(times), min(times, default=0), max(times, default=0))
 
 

@@ -1,8 +1,8 @@
 """The protobuf messages of the data plane, built in code: no compiler step, no generated file.
 
 `protobuf` (the module) turns these into values. Field numbers and types: the SDKs' public
-`log_logs.proto`. Text is read as bytes here, so that the one place that decodes it can say which
-error a client gets for what is not UTF-8.
+`log_logs.proto`. Text is read as bytes, so that the one place that decodes it can say which error
+a client gets for what is not UTF-8; `StrictLogGroup` lets the parser itself check it, in C.
 """
 
 from typing import Any, Final
@@ -15,6 +15,8 @@ _OPTIONAL: Final = _Field.LABEL_OPTIONAL
 _REPEATED: Final = _Field.LABEL_REPEATED
 
 _PACKAGE: Final = "slswire"
+_STRICT_PACKAGE: Final = "slswire_strict"
+_NOT_TEXT: Final = frozenset({"Reserved", "Groups", "data"})
 
 _PAIR: Final = (
     ("Key", 1, _REQUIRED, _Field.TYPE_BYTES, ""),
@@ -59,13 +61,33 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
     return file
 
 
+def _strict_file() -> descriptor_pb2.FileDescriptorProto:
+    # The same messages with text as strings. Editions are how protobuf spells "required, and UTF-8
+    # is verified" in one file: proto2 verifies nothing, proto3 requires nothing.
+    file = _file()
+    file.name, file.package = "slswire_strict.proto", _STRICT_PACKAGE
+    file.syntax, file.edition = "editions", descriptor_pb2.EDITION_2023
+    file.options.features.utf8_validation = descriptor_pb2.FeatureSet.VERIFY
+    for message in file.message_type:
+        for field in message.field:
+            if field.type_name:
+                field.type_name = field.type_name.replace(_PACKAGE, _STRICT_PACKAGE)
+            if field.label == _REQUIRED:
+                field.label = _OPTIONAL
+                field.options.features.field_presence = descriptor_pb2.FeatureSet.LEGACY_REQUIRED
+            if field.type == _Field.TYPE_BYTES and field.name not in _NOT_TEXT:
+                field.type = _Field.TYPE_STRING
+    return file
+
+
 # A pool of its own: the official SDK may register messages of the same names in the default one.
 _POOL: Final = descriptor_pool.DescriptorPool()
 _POOL.Add(_file())
+_POOL.Add(_strict_file())
 
 
-def _class(name: str) -> Any:
-    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+def _class(name: str, package: str = _PACKAGE) -> Any:
+    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{package}.{name}"))
 
 
 LogGroup: Final = _class("LogGroup")
@@ -74,3 +96,6 @@ LogGroupList: Final = _class("LogGroupList")
 
 PackageList: Final = _class("SlsLogPackageList")
 """Its `compress_type` is an enum on the wire, read as its number: an unknown one is an error."""
+
+StrictLogGroup: Final = _class("LogGroup", _STRICT_PACKAGE)
+"""Parses exactly the log groups that `LogGroup` does and whose text is UTF-8."""

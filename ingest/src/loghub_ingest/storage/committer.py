@@ -28,6 +28,10 @@ MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 RESERVE_BYTES: Final = 64 * 1024 * 1024
 """Space left free on the volume, so that metadata and recovery always find some."""
 
+HELD_BACK: Final = 3600 * 1_000_000_000
+"""Receive times never go back by less (nanoseconds): a clock that is set back a little leaves the
+search for a cursor by time exact. Beyond, the clock is believed: it was wrong before."""
+
 
 @dataclasses.dataclass(slots=True)
 class _Waiting:
@@ -55,6 +59,8 @@ class Committer:
         self._bytes = 0
         self._wake = threading.Condition()
         self._closing = False
+        self._received = 0
+        self._failing = False
         self.syncs = 0
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
@@ -91,11 +97,27 @@ class Committer:
         while batch := self._take():
             try:
                 sequences = self._commit(batch)
-            except (OSError, contract.StorageFullError) as fault:
-                _log.exception("a write failed; its senders are told to come back")
+            except Exception as fault:  # noqa: BLE001 - this thread must outlive whatever happens
+                self._say(fault)
                 self._answer(batch, contract.StorageFullError(str(fault)))
             else:
+                self._say(None)
                 self._answer(batch, sequences)
+
+    def _say(self, fault: Exception | None) -> None:
+        # Once when it begins and once when it ends: a full disk would fill the log as well.
+        if fault is not None and not self._failing:
+            text = "writes fail and are refused until the storage recovers: %s"
+            _log.error(text, fault, exc_info=fault)
+        if fault is None and self._failing:
+            _log.warning("writes are taken again")
+        self._failing = fault is not None
+
+    def _now(self) -> int:
+        now = time.time_ns()
+        if not now <= self._received < now + HELD_BACK:
+            self._received = now
+        return self._received
 
     def _take(self) -> list[_Waiting]:
         with self._wake:
@@ -114,7 +136,7 @@ class Committer:
         if space.f_bavail * space.f_frsize < RESERVE_BYTES:
             raise contract.StorageFullError(f"less than {RESERVE_BYTES} bytes are free")
         heads, packed = [], []
-        received = time.time_ns()
+        received = self._now()
         taken: dict[tuple[int, int], int] = {}
         for waiting in batch:
             group = waiting.group

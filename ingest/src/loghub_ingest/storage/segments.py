@@ -56,6 +56,7 @@ class Segments:
         self._file = -1
         self._current = 0
         self._size = 0
+        self._ended = 0
 
     def resume(self) -> None:
         """Make the log ready for writing, after the newest segment was walked."""
@@ -73,7 +74,7 @@ class Segments:
             OSError: nothing of `data` stays.
         """
         if self._size >= SEGMENT_BYTES:
-            self._closed(self._current, os.fstat(self._file).st_size)
+            self._end()
             self._begin(self._current + 1)
         file, offset = self._file, self._size
         try:
@@ -123,6 +124,13 @@ class Segments:
     def index(self, number: int) -> pathlib.Path:
         """The index of a closed segment."""
         return self._directory / f"{number:012d}.idx"
+
+    def _end(self) -> None:
+        # Once per segment: where the next file could not be begun, a second index would be written
+        # of places that are in the first one already, and so would name none.
+        if self._ended != self._current:
+            self._closed(self._current, os.fstat(self._file).st_size)
+            self._ended = self._current
 
     def _begin(self, number: int) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
