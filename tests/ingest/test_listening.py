@@ -22,6 +22,7 @@ from harness.ingest import Service, free_port
 from loghub_ingest import app, connections, listening, requests
 from loghub_ingest import service as services
 from loghub_ingest.storage import embedded
+from slswire.errors import SlsError
 
 
 def write_certificate(directory, serial: int) -> None:
@@ -138,6 +139,28 @@ def test_readiness_ends_when_the_drain_begins(running):
             answer += part
         assert b"Unauthorized" in answer
     assert started.process.wait(timeout=30) == 0
+
+
+async def test_tracking_without_a_project_goes_to_the_default_one_and_nothing_else_does(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LOGHUB_DEFAULT_PROJECT", "shop-project")
+    started = Service(tmp_path / "data")
+    started.start()
+    async with started.client() as client:
+        await client.create_project("shop-project")
+        document = {"logstoreName": "web", "shardCount": 1, "enable_tracking": True}
+        await client.create_logstore("shop-project", document)
+        url = f"{started.url}/logstores/web/track?APIVersion=0.6.0&a=b"
+        with await asyncio.to_thread(answer_of, url) as answer:
+            assert answer.status == 200
+        cursor = await client.get_cursor("shop-project", "web", 0, "begin")
+        (group,) = (await client.pull_logs("shop-project", "web", 0, cursor)).groups
+        assert group.logs[0].contents == (("a", "b"),)
+        with pytest.raises(SlsError) as caught:
+            await client.list_logstores("")
+        assert caught.value.code == "ProjectNotExist"
+    assert started.stop() == 0
 
 
 @pytest.mark.parametrize(

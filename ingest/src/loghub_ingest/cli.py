@@ -82,6 +82,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--admin-listen", "HOST:PORT of /healthz, /readyz, /metrics; 'off' for none", "off")
     flag("--data", "directory that keeps everything")
     flag("--key-file", "file whose key seals the secrets, made if missing; best on another volume")
+    flag("--default-project", "project of web tracking whose address names none")
     flag("--access-log", "requests to log: off, errors or all", "errors")
     flag("--log-level", "debug, info, warning or error", "info")
     serve.add_argument(
@@ -121,6 +122,7 @@ def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> se
         names=tuple(names),
         root_key=(ident, secret) if ident else None,
         access=_access(options.access_log),
+        default_project=options.default_project,
         key_file=pathlib.Path(options.key_file) if options.key_file else None,
     )
 

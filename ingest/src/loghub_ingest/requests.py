@@ -201,6 +201,7 @@ async def accept_open(request: Request, service: Service) -> Call:
     if not sent.get("host"):
         raise errors.make("MissingHost")
     project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), service.names)
+    project = project or service.default_project
     if not project:  # an empty project would make it the root key
         raise errors.make("ProjectNotExist", project="")
     nobody = contract.AccessKey(

@@ -15,6 +15,7 @@ from loghub_ingest.storage import contract
 class Service:
     """One running service; `started` in unix seconds.
 
+    `default_project` is where tracking goes whose address names none, as the web SDK's full URLs;
     `editing` is held by whoever reads a document to write it back changed.
     """
 
@@ -27,12 +28,14 @@ class Service:
     started: int
     editing: asyncio.Lock
     access: access.Access
+    default_project: str
 
 
 def make(
     storage: contract.LogStorage,
     names: tuple[str, ...],
     logged: access.Access = access.Access.OFF,
+    default_project: str = "",
 ) -> Service:
     """A service over `storage`; `names` are its host names (see `hosts`)."""
     ongoing = writes.Writes(storage)
@@ -46,4 +49,5 @@ def make(
         started=int(time.time()),
         editing=asyncio.Lock(),
         access=logged,
+        default_project=default_project,
     )

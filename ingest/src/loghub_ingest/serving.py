@@ -31,6 +31,7 @@ class Settings:
     root_key: tuple[str, str] | None
     key_file: pathlib.Path | None
     access: access.Access
+    default_project: str
 
 
 async def serve(settings: Settings) -> None:
@@ -48,7 +49,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, storage: embedded.Embedded) -> None:
-    application = app.make(service.make(storage, settings.names, settings.access))
+    application = app.make(_service(settings, storage))
     connections.allow_files()
     api = [listening.server(application, each) for each in settings.listen]
     servers = list(api)
@@ -80,6 +81,10 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+
+
+def _service(settings: Settings, storage: embedded.Embedded) -> service.Service:
+    return service.make(storage, settings.names, settings.access, settings.default_project)
 
 
 async def _trim(storage: embedded.Embedded) -> None:

@@ -113,6 +113,6 @@ def test_logging_handler_of_the_sdk_delivers_every_record(store, pulled):
             logger.warning("order %d failed", number)
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        handler.flush()  # sends what is queued, and ends its thread
     found = sorted(log["message"] for shard in (0, 1) for log in pulled(shard))
     assert found == sorted(f"order {number} failed" for number in range(50))
