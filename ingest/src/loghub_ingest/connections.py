@@ -23,6 +23,8 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 STALLED_SECONDS: Final = 30.0
 """A client that takes nothing of its answer for so long is gone, or means no good."""
 
+_TOO_LARGE: Final = "The request's head is too large."
+
 
 class Connection(httptools_impl.HttpToolsProtocol):
     """uvicorn's connection with its bounds."""
@@ -31,7 +33,9 @@ class Connection(httptools_impl.HttpToolsProtocol):
     _stall_timer: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
+    _heads = 0
     _unsent = 0
+    _refusal = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
@@ -48,16 +52,29 @@ class Connection(httptools_impl.HttpToolsProtocol):
         """Pass bytes to the parser, and count those of a head."""
         if self._in_head and self._head_timer is None:  # the first byte after an idle time
             self._expect_head()
+        whole_requests = self._heads
+        began_in_head = self._in_head
         super().data_received(data)
-        if self._in_head:
+        # A chunk that holds more than a part of one head (a body, a whole request) is not counted:
+        # where in it a head begins is not known, and a body's end must not pass for one.
+        if self._in_head and began_in_head and self._heads == whole_requests:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response("The request's head is too large.")
+                self.send_400_response(_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole.
+
+        Raises:
+            ValueError: it is too large; the parser's caller refuses the request.
+        """
         self._in_head = False
+        self._heads += 1
         self._end_head()
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self._refusal = _TOO_LARGE
+            raise ValueError(_TOO_LARGE)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -77,7 +94,9 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, in the service's own form."""
-        body = json.dumps({"errorCode": "BadRequest", "errorMessage": msg}).encode()
+        body = json.dumps(
+            {"errorCode": "BadRequest", "errorMessage": self._refusal or msg}
+        ).encode()
         sent = {
             "content-type": "application/json",
             "content-length": str(len(body)),
