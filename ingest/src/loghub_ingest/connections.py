@@ -6,11 +6,13 @@ is no HTTP at all is refused in the service's form, since clients read its reque
 
 import asyncio
 import json
+import resource
 import secrets
 from typing import Final
 
 from uvicorn.protocols.http import httptools_impl
 
+from loghub_ingest import telemetry
 from loghub_ingest.api import crossorigin
 from slswire import headers
 
@@ -23,7 +25,16 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 STALLED_SECONDS: Final = 30.0
 """A client that takes nothing of its answer for so long is gone, or means no good."""
 
+MAX_CONNECTIONS: Final = 20_000
+"""Of one address; an idle one costs some 10 KiB."""
+
 _TOO_LARGE: Final = "The request's head is too large."
+
+
+def allow_files() -> None:
+    """Raise the soft limit of open files to the hard one: each connection takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Connection(httptools_impl.HttpToolsProtocol):
@@ -40,6 +51,10 @@ class Connection(httptools_impl.HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
         super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            telemetry.CLOSED.labels("too many").inc()
+            transport.abort()  # unanswered: every client comes back
+            return
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

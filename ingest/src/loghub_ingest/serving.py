@@ -12,7 +12,7 @@ import signal
 import time
 from typing import Final
 
-from loghub_ingest import access, admin, app, listening, service
+from loghub_ingest import access, admin, app, connections, listening, readiness, service
 from loghub_ingest.storage import contract, embedded
 
 _log = logging.getLogger(__name__)
@@ -49,16 +49,19 @@ async def serve(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, storage: embedded.Embedded) -> None:
+    connections.allow_files()
     application = app.make(_service(settings, storage))
     api = [listening.server(application, each) for each in settings.listen]
     servers = list(api)
 
-    def ready() -> bool:
-        serving = all(each.started and not each.should_exit for each in api)
-        return serving and storage.alive
-
+    ready = readiness.Readiness(
+        settings.data,
+        listening=lambda: all(each.started for each in api),
+        draining=lambda: any(each.should_exit for each in api),
+        writing=lambda: storage.alive,
+    )
     if settings.admin_listen:
-        servers.append(listening.server(admin.make(ready), settings.admin_listen))
+        servers.append(listening.server(admin.make(ready.problem), settings.admin_listen))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -67,7 +70,7 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
-    background = [asyncio.create_task(_trim(storage))]
+    background = [asyncio.create_task(_trim(storage)), asyncio.create_task(ready.watch())]
     for server, address in zip(api, settings.listen, strict=True):
         if address.certificate is not None:
             watching = listening.watch(server, address.certificate)
