@@ -40,7 +40,11 @@ def found(query: str, logs: list[dict[str, str]], index: document.Index = INDEX)
     )
     program = planning.program(grammar.parse(query), index)
     window = scanning.Window((0, 0), (2000, 0))
-    hits = scanning.scanner(program, window).hits(protobuf.encode_log_group(group))
+    scanner, encoded = scanning.scanner(program, window), protobuf.encode_log_group(group)
+    hits = scanner.hits(encoded)
+    # A filter may let through too much, never too little.
+    assert not hits or scanner.may_match(_core.bloom(encoded))
+    assert sum(scanner.counts(encoded, 7)) == len(hits)
     return [position for _, _, position in hits]
 
 

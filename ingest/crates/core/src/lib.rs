@@ -3,8 +3,9 @@
 //! [`summary`] judges a log group that is to be stored.
 //! [`walk`] reads a log group in place; [`text`] cuts values into words as an index document says;
 //! [`program`] is a compiled query; [`matching`] decides on one record; [`scan`] goes over one group
-//! and is what `loghub-ingest-py` offers to Python.
+//! and is what `loghub-ingest-py` offers to Python; [`blooms`] says which groups can be passed over.
 
+pub mod blooms;
 pub mod matching;
 pub mod program;
 pub mod scan;

@@ -126,6 +126,18 @@ impl Scanner {
         }
     }
 
+    /// Whether a group with this filter of [`crate::blooms`] can hold a match.
+    #[must_use]
+    pub fn may_match(&self, filter: &[u8]) -> bool {
+        self.program.may_match(filter)
+    }
+
+    /// Whether a filter can ever say no.
+    #[must_use]
+    pub fn is_selective(&self) -> bool {
+        self.program.is_selective()
+    }
+
     /// The matching records' places.
     #[must_use]
     pub fn hits(&self, raw: &[u8], window: &Window) -> Vec<Hit> {

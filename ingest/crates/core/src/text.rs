@@ -73,6 +73,12 @@ impl Rules {
         }
     }
 
+    /// Whether letters and digits of ASCII are parts of words, as they are everywhere but in a
+    /// deliberately odd index.
+    pub(crate) fn is_plain(&self) -> bool {
+        (0_u8..128).zip(self.ascii).all(|(sign, is)| !is || !sign.is_ascii_alphanumeric())
+    }
+
     /// `text`, folded unless case counts.
     #[must_use]
     pub fn folded<'a>(&self, text: &'a str) -> Cow<'a, str> {

@@ -1,5 +1,8 @@
 //! The Python door of the service's compiled core: conversions and error mapping, nothing else.
 
+use std::borrow::Cow;
+
+use loghub_ingest_core::blooms;
 use loghub_ingest_core::program::Type;
 use loghub_ingest_core::scan::{self, Column, Hit, Window};
 use loghub_ingest_core::summary as judge;
@@ -37,6 +40,14 @@ impl Scanner {
     fn new(program_json: &str, begin: u32, end: u32, topic: Option<String>) -> PyResult<Self> {
         let inner = scan::Scanner::new(program_json).map_err(PyValueError::new_err)?;
         Ok(Self { inner, window: Window { begin, end, topic } })
+    }
+
+    fn may_match(&self, bloom: &[u8]) -> bool {
+        self.inner.may_match(bloom)
+    }
+
+    fn is_selective(&self) -> bool {
+        self.inner.is_selective()
     }
 
     fn hits(&self, py: Python<'_>, raw: &[u8]) -> Vec<Hit> {
@@ -87,6 +98,11 @@ fn render<'py>(
 }
 
 #[pyfunction]
+fn bloom(py: Python<'_>, raw: &[u8]) -> Cow<'static, [u8]> {
+    Cow::Owned(py.detach(|| blooms::build(raw)))
+}
+
+#[pyfunction]
 fn head(py: Python<'_>, raw: &[u8]) -> Head {
     py.detach(|| scan::head(raw))
 }
@@ -103,5 +119,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Scanner>()?;
     module.add_function(wrap_pyfunction!(summary, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
+    module.add_function(wrap_pyfunction!(bloom, module)?)?;
     module.add_function(wrap_pyfunction!(head, module)?)
 }

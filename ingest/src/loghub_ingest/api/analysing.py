@@ -7,7 +7,7 @@ from typing import Final
 
 from loghub_ingest.api import admission, asking
 from loghub_ingest.requests import Call
-from loghub_ingest.search import document, grammar, planning, scanning
+from loghub_ingest.search import blooms, document, grammar, planning, scanning
 from loghub_ingest.search.sql import dialect, workers
 from loghub_ingest.storage import contract
 
@@ -58,7 +58,8 @@ def _table(
     storage: contract.LogStorage, store: contract.Logstore, index: document.Index, program: str
 ) -> workers.Table:
     def entries(begin: int, end: int) -> Iterator[contract.Entry]:
-        return storage.overlapping(store, begin, end)
+        scanner = scanning.scanner(program, scanning.Window((begin, 0), (end, 0)))
+        return blooms.of(storage).possible(scanner, storage.overlapping(store, begin, end))
 
     return workers.Table(
         program=program,

@@ -5,4 +5,5 @@ document   the Logstore's index document: how fields are cut into words and comp
 planning   tree and index document become the program that the compiled core runs
 scanning   pages, counts, context and topics, group by group, within a time
 highlights which words of the answer the query asked for
+    sql        analysis, in a process of its own
 """

@@ -2,8 +2,8 @@
 
 The newest groups answer most questions, so no index stands between a write and its being found:
 groups whose times overlap are scanned by the compiled core, the likeliest first, until the answer
-is certain or the time is up. An answer cut by time says so. Runs in threads; the core releases the
-interpreter's lock.
+is certain or the time is up. `blooms` says which can be passed over. An answer cut by time says
+so. Runs in threads; the core releases the interpreter's lock.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Self
 
 from loghub_ingest import _core
+from loghub_ingest.search import blooms
 from loghub_ingest.storage import contract
 
 BUDGET_SECONDS: Final = 10.0
@@ -104,7 +105,8 @@ def page(
     deadline = time.monotonic() + BUDGET_SECONDS
     sign = 1 if reverse else -1
     # The groups that may hold the first records of the answer come first.
-    for entry in _ordered(entries, reverse=reverse):
+    filters = blooms.of(storage)
+    for entry in filters.possible(compiled, _ordered(entries, reverse=reverse)):
         edge = entry.max_time if reverse else entry.min_time
         if len(best) >= wanted and (not wanted or sign * edge < best[0][0][0]):
             break  # no record of this group or of a later one can be among the first
@@ -115,7 +117,10 @@ def page(
         if raw is None:
             continue
         rows, size = rows + entry.logs, size + entry.raw_size
-        for hit in compiled.hits(raw):
+        hits = compiled.hits(raw)
+        if not hits and compiled.is_selective():
+            filters.want(entry)
+        for hit in hits:
             if not window.has_parts or window.begin <= hit[:2] < window.end:
                 place = (hit[0], hit[1], entry.sequence, hit[2])
                 key = place if reverse else (-place[0], -place[1], -place[2], -place[3])
@@ -183,7 +188,8 @@ def count(
     compiled = scanner(program, window)
     deadline = time.monotonic() + BUDGET_SECONDS
     rows = 0
-    for entry in entries:
+    filters = blooms.of(storage)
+    for entry in filters.possible(compiled, entries):
         first = max(0, (entry.min_time - begin) // step)
         last = min(len(counts) - 1, (entry.max_time - begin) // step)
         if time.monotonic() > deadline:
@@ -193,8 +199,10 @@ def count(
         if raw is None:
             continue
         rows += entry.logs
-        for number, found in enumerate(compiled.counts(raw, step)):
-            counts[number] += found
+        found = compiled.counts(raw, step)
+        if not any(found) and compiled.is_selective():
+            filters.want(entry)
+        counts = [sum(pair) for pair in zip(counts, found, strict=True)]
     return Counts(step, tuple(counts), tuple(complete), rows)
 
 

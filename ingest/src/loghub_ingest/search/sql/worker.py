@@ -31,6 +31,9 @@ CACHE_BYTES: Final = 256 * 1024 * 1024
 ADDRESS_BYTES: Final = 4 * 1024 * 1024 * 1024
 """Of the whole process, mapped libraries and allocator arenas included."""
 
+NICE: Final = 5
+"""Where both want the core, the service's writes get it."""
+
 IDLE_SECONDS: Final = 300.0
 """Then it ends, and gives its memory back."""
 
@@ -61,6 +64,7 @@ def main() -> int:
     requests, answers = open(0, "rb", buffering=0, closefd=False), sys.stdout.buffer  # noqa: SIM115
     worker = _Worker(_connection())
     _warm_up(worker)
+    os.nice(NICE)
     _lock_down()
     try:
         framing.write(answers, {"ready": True})
@@ -175,11 +179,7 @@ class _Worker:
                 name = f"rows {number}"
                 self._connection.register(name, self._table(table))
                 registered.append(name)
-                # Names come from `dialect.check`, which allows Logstores' only, and are quoted.
-                self._connection.execute(
-                    f'CREATE OR REPLACE TEMP VIEW "{table["name"]}" AS SELECT * FROM "{name}"'  # noqa: S608
-                    f" WHERE __time__ >= {int(table['begin'])} AND __time__ < {int(table['end'])}"
-                )
+                self._connection.execute(_view(table, name))
             return cells.read(self._connection.execute(head["text"]))
         except (duckdb.Error, cells.TooLargeError) as fault:
             return {"error": cells.sentence(fault)}
@@ -203,6 +203,14 @@ class _Worker:
         while self._bytes > CACHE_BYTES and self._kept:
             oldest = next(iter(self._kept))
             self._bytes -= self._kept.pop(oldest).size
+
+
+def _view(table: dict[str, Any], rows: str) -> str:
+    # Names come from `dialect.check`, which allows Logstores' only, and are quoted.
+    text = f'CREATE OR REPLACE TEMP VIEW "{table["name"]}" AS SELECT * FROM "{rows}"'  # noqa: S608
+    if table["whole"]:
+        return text
+    return f"{text} WHERE __time__ >= {int(table['begin'])} AND __time__ < {int(table['end'])}"
 
 
 def _check(head: dict[str, Any]) -> dict[str, Any]:

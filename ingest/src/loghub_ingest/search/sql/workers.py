@@ -225,7 +225,8 @@ class _Query:
                 self._complete = False
                 break
             self._rows += entry.logs
-        return asked | {"name": source["name"], "begin": begin, "end": end}
+        whole = all(begin <= each.min_time and each.max_time < end for each in entries)
+        return asked | {"name": source["name"], "begin": begin, "end": end, "whole": whole}
 
     def _send(self, entry: contract.Entry, group: str) -> bool:
         self._bytes += entry.raw_size
