@@ -14,5 +14,6 @@ pub mod engine;
 pub mod files;
 pub mod http;
 pub mod joining;
+pub mod parsing;
 pub mod plan;
 pub mod source;
