@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use crate::parsing::fault::{Tallied, Tally};
+
 /// Longest error kept.
 const ERROR_CHARS: usize = 300;
 
@@ -26,6 +28,8 @@ pub struct Counters {
     pub retries: AtomicU64,
     /// Bytes that wait for their acknowledgement.
     pub queue_bytes: AtomicU64,
+    /// Lines that could not be parsed, and records that the pipeline does not want.
+    pub parsing: Tally,
     lost: Mutex<BTreeMap<&'static str, u64>>,
     last_error: Mutex<String>,
 }
@@ -43,6 +47,8 @@ pub struct Snapshot {
     queue_bytes: u64,
     lost: BTreeMap<&'static str, u64>,
     last_error: String,
+    #[serde(flatten)]
+    parsing: Tallied,
     /// Age of the oldest record not acknowledged.
     pub lag_seconds: f64,
 }
@@ -83,6 +89,7 @@ impl Counters {
             queue_bytes: get(&self.queue_bytes),
             lost: self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            parsing: self.parsing.snapshot(),
             lag_seconds,
         }
     }

@@ -6,14 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use regex::bytes::{Regex, RegexBuilder};
-
 use crate::cri;
 use crate::files::Place;
+use crate::parsing::lines::{Grouping, State};
 use crate::plan::{Multiline, Stream};
-
-/// Bytes of memory that one pattern may need; users' patterns stay far below.
-const PATTERN_BYTES: usize = 1 << 20;
 
 /// A finished record.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,14 +30,14 @@ pub struct Record {
 struct Unfinished {
     record: Record,
     begin: Place,
-    lines: usize,
+    state: State,
     touched: Instant,
 }
 
 /// The pattern and limits of multi-line records.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    start: Regex,
+    groups: Grouping,
     flush: Duration,
     max_bytes: usize,
 }
@@ -52,14 +48,10 @@ impl Rule {
     /// # Errors
     /// The pattern is none, or needs too much memory.
     pub fn new(multiline: &Multiline) -> Result<Self, String> {
-        let start = RegexBuilder::new(&multiline.start)
-            .size_limit(PATTERN_BYTES)
-            .dfa_size_limit(PATTERN_BYTES)
-            .build()
-            .map_err(|fault| format!("multiline.start is no usable pattern: {fault}"))?;
+        let groups = Grouping::new(multiline)?;
         let flush = Duration::try_from_secs_f64(multiline.flush_seconds)
             .map_err(|fault| format!("multiline.flushAfter is no duration: {fault}"))?;
-        Ok(Self { start, flush, max_bytes: multiline.max_bytes })
+        Ok(Self { groups, flush, max_bytes: multiline.max_bytes })
     }
 }
 
@@ -119,15 +111,22 @@ impl Joiner {
         };
         let at = line.record.stream as usize;
         let trace = &mut self.traces[at];
-        let begins = rule.start.is_match(&line.record.content);
+        let step = rule.groups.step(trace.as_ref().map(|open| open.state), &line.record.content);
+        let state = step.state.unwrap_or_default();
         match trace {
-            Some(open) if !begins && fits(open, &line, rule.max_bytes) => {
+            Some(open) if step.append && fits(open, &line, rule.max_bytes) => {
                 open.record.content.push(b'\n');
                 open.record.content.extend_from_slice(&line.record.content);
-                open.lines += 1;
+                open.state = state;
                 open.touched = line.touched;
             }
-            _ => out.extend(trace.replace(line).map(|done| done.record)),
+            _ => {
+                let begun = Unfinished { state, ..line };
+                out.extend(trace.replace(begun).map(|done| done.record));
+            }
+        }
+        if step.state.is_none() {
+            out.extend(trace.take().map(|done| done.record));
         }
     }
 
@@ -166,7 +165,7 @@ fn unfinished(line: &cri::Line<'_>, begin: Place) -> Unfinished {
             content: Vec::with_capacity(line.content.len()),
         },
         begin,
-        lines: 1,
+        state: State::default(),
         touched: Instant::now(),
     }
 }
@@ -189,9 +188,19 @@ mod tests {
         records.into_iter().map(|each| String::from_utf8(each.content).unwrap()).collect()
     }
 
+    fn start(pattern: &str, max_bytes: usize) -> Multiline {
+        Multiline {
+            preset: None,
+            start: Some(pattern.into()),
+            go_on: None,
+            end: None,
+            flush_seconds: 0.0,
+            max_bytes,
+        }
+    }
+
     fn java(max_bytes: usize) -> Joiner {
-        let multiline = Multiline { start: r"^\d{4}-".into(), flush_seconds: 0.0, max_bytes };
-        Joiner::new(Some(Rule::new(&multiline).unwrap()), 1000)
+        Joiner::new(Some(Rule::new(&start(r"^\d{4}-", max_bytes)).unwrap()), 1000)
     }
 
     #[test]
@@ -235,9 +244,9 @@ mod tests {
 
     #[test]
     fn pattern_that_would_need_too_much_memory_is_refused_with_a_sentence() {
-        for start in ["([a-z", r"(\pL{1000}){1000}"] {
-            let multiline = Multiline { start: start.into(), flush_seconds: 1.0, max_bytes: 1000 };
-            assert!(Rule::new(&multiline).unwrap_err().starts_with("multiline.start"), "{start}");
+        for pattern in ["([a-z", r"(\pL{1000}){1000}"] {
+            let words = Rule::new(&start(pattern, 1000)).unwrap_err();
+            assert!(words.starts_with("multiline.start"), "{words}");
         }
     }
 }

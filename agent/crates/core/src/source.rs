@@ -15,6 +15,7 @@ use crate::cri;
 use crate::delivery::{Acknowledged, Lane, Package};
 use crate::files::{self, Identity, LogFile, Place, Saved};
 use crate::joining::{Joiner, Record, Rule};
+use crate::parsing::Shaper;
 use crate::plan::{Compression, Settings, Source, Stream};
 
 /// Chunks read from one source before others have their turn.
@@ -309,6 +310,11 @@ impl Reader {
     pub fn change_rule(&mut self, rule: Option<Rule>) {
         self.joiner.flush_all(&mut self.records);
         self.joiner.change_rule(rule);
+    }
+
+    /// Takes records apart by another shaper from now on.
+    pub fn change_shaper(&mut self, shaper: Option<Shaper>, counters: &Arc<Counters>) {
+        self.batch.change_shaper(shaper, counters);
     }
 
     /// Files it knows.

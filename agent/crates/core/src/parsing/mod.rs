@@ -18,6 +18,7 @@ pub mod grok;
 pub mod iis;
 pub mod json;
 pub mod key_value;
+pub mod lines;
 pub mod nginx;
 pub mod pattern;
 pub mod processors;
