@@ -179,6 +179,13 @@ async def test_parse_errors_and_dropped_lines_are_counted_and_a_changed_parser_i
                 return page.read().decode()
 
         await until(lambda: 'parse_errors_total{pipeline="web",reason="bad_json"} 1.0' in metrics())
+        explain = [*stand.command()[:3], "explain", "app", "--admin", f":{port}"]
+        pipe = asyncio.subprocess.PIPE
+        asking = await asyncio.create_subprocess_exec(*explain, stdout=pipe)
+        said, _ = await asyncio.wait_for(asking.communicate(), 60)
+        assert asking.returncode == 0
+        assert b"taken by   web (generation 1)" in said
+        assert b"lines that could not be parsed: 1 bad_json" in said
         page = metrics()
         for reason in ("filter", "parse_error"):
             sample = f'loghub_agent_dropped_lines_total{{pipeline="web",reason="{reason}"}} 1.0'
