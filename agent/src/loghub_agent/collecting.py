@@ -217,6 +217,7 @@ class Collecting:
             )
         yield from sorted(self.keys.refusals.values())
         if self.stats:
+            yield from self.stats.complaints
             for name, pipeline in sorted(self.stats.pipelines.items()):
                 if pipeline.last_error:
                     yield f"pipeline {name}: {_CHANGING.sub('…', pipeline.last_error)}"

@@ -24,6 +24,7 @@ _PIPELINE_COUNTERS: Final = {
     "sentLines": ("loghub_agent_sent_lines", "Lines acknowledged by the destination."),
     "sentRequests": ("loghub_agent_sent_requests", "Acknowledged requests."),
     "retries": ("loghub_agent_retries", "Requests sent again after a failure."),
+    "lostFiles": ("loghub_agent_lost_files", "Files removed before their end was read."),
 }
 _PIPELINE_GAUGES: Final = {
     "lagSeconds": ("loghub_agent_lag_seconds", "Age of the oldest line not yet acknowledged."),

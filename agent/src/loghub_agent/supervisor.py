@@ -52,7 +52,8 @@ class PipelineStats:
     """Counters of one pipeline since the core started; bytes, lines, seconds."""
 
     counters: Mapping[str, float]
-    """`readBytes`, `readLines`, `sentBytes`, `sentLines`, `sentRequests`, `retries`."""
+    """`readBytes`, `readLines`, `sentBytes`, `sentLines`, `sentRequests`, `retries`,
+    `lostFiles`."""
     gauges: Mapping[str, float]
     """`lagSeconds`, `queueBytes`."""
     lost: Mapping[str, float]
@@ -73,10 +74,13 @@ class Stats:
     """State by pipeline name and source id: Reading, Waiting or Drained."""
     open_deleted_files: int
     checkpoint_writes: int
+    complaints: tuple[str, ...] = ()
+    """Sentences about the core's own state on disk."""
 
 
 COUNTERS: Final = (
     "readBytes", "readLines", "sentBytes", "sentLines", "sentRequests", "retries",
+    "lostFiles",
 )  # fmt: skip
 GAUGES: Final = ("lagSeconds", "queueBytes")
 
@@ -177,4 +181,5 @@ def _read_stats(document: Mapping[str, Any]) -> Stats:
         sources=sources,
         open_deleted_files=document["openDeletedFiles"],
         checkpoint_writes=document["checkpointWrites"],
+        complaints=tuple(document.get("complaints", ())),
     )

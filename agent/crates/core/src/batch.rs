@@ -7,7 +7,7 @@ use crate::counters::Counters;
 use crate::joining::Record;
 use crate::parsing::time::When;
 use crate::parsing::Shaper;
-use crate::plan::{Compression, Source};
+use crate::plan::{Compression, Settings, Source};
 
 /// A log group in the making.
 #[derive(Debug, Default)]
@@ -48,34 +48,33 @@ impl Batch {
         self.shaping = shaper.map(|shaper| Shaping { shaper, counters: Arc::clone(counters) });
     }
 
-    /// Adds a record.
-    pub fn add(&mut self, record: &Record) {
+    /// Adds a record, read at `now`.
+    pub fn add(&mut self, record: &Record<'_>, now: Instant) {
         // The service refuses a group with a byte that is not UTF-8: what is not is replaced.
-        let content = String::from_utf8_lossy(&record.content);
-        let stamp = String::from_utf8_lossy(&record.stamp);
+        let content = String::from_utf8_lossy(record.content);
+        let stamp = String::from_utf8_lossy(record.stamp);
         let written: [(&[u8], &[u8]); 2] =
             [(b"_time_", stamp.as_bytes()), (b"_source_", record.stream.name().as_bytes())];
         if let Some(Shaping { shaper, counters }) = &mut self.shaping {
             let received = When { seconds: record.time, nanos: record.time_ns };
-            let outcome = shaper.shape(&content, received, Instant::now());
+            let outcome = shaper.shape(&content, received, now);
             outcome.count(&counters.parsing);
             let Ok(when) = outcome.kept else { return };
             let fields = shaper.pairs(&content).chain(written);
             slswire::group::log_of(&mut self.body, when.seconds, when.nanos, fields);
         } else {
-            let fields: [(&[u8], &[u8]); 1] = [(b"content", content.as_bytes())];
-            let fields = fields.into_iter().chain(written);
-            slswire::group::log_of(&mut self.body, record.time, record.time_ns, fields);
+            let fields = [(&b"content"[..], content.as_bytes()), written[0], written[1]];
+            slswire::group::log(&mut self.body, record.time, record.time_ns, &fields);
         }
         self.logs += 1;
         self.bytes += record.content.len() as u64;
-        self.began.get_or_insert_with(Instant::now);
+        self.began.get_or_insert(now);
     }
 
-    /// Encoded bytes so far.
+    /// Whether it is worth a request.
     #[must_use]
-    pub fn size(&self) -> usize {
-        self.body.len()
+    pub fn full(&self, settings: &Settings) -> bool {
+        self.body.len() >= settings.batch_bytes || self.logs >= settings.batch_logs
     }
 
     /// Ends the group and leaves an empty batch.

@@ -30,6 +30,8 @@ pub struct Counters {
     pub queue_bytes: AtomicU64,
     /// Lines that could not be parsed, and records that the pipeline does not want.
     pub parsing: Tally,
+    /// Files that went away with an end that was not read.
+    pub lost_files: AtomicU64,
     lost: Mutex<BTreeMap<&'static str, u64>>,
     last_error: Mutex<String>,
 }
@@ -45,6 +47,7 @@ pub struct Snapshot {
     sent_requests: u64,
     retries: u64,
     queue_bytes: u64,
+    lost_files: u64,
     lost: BTreeMap<&'static str, u64>,
     last_error: String,
     #[serde(flatten)]
@@ -87,6 +90,7 @@ impl Counters {
             sent_requests: get(&self.sent_requests),
             retries: get(&self.retries),
             queue_bytes: get(&self.queue_bytes),
+            lost_files: get(&self.lost_files),
             lost: self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             parsing: self.parsing.snapshot(),

@@ -14,6 +14,7 @@ use slswire::signature::Credentials;
 use crate::checkpoints::{Checkpoints, Places};
 use crate::counters::{Counters, Snapshot};
 use crate::delivery::Lane;
+use crate::files::Scratch;
 use crate::http::Keys;
 use crate::joining::Rule;
 use crate::parsing::{Shape, Shaper};
@@ -72,6 +73,7 @@ struct Stats {
     sources: BTreeMap<String, SourceStats>,
     open_deleted_files: usize,
     checkpoint_writes: u64,
+    complaints: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -161,6 +163,7 @@ impl Core {
             sources: BTreeMap::new(),
             open_deleted_files: 0,
             checkpoint_writes: inner.checkpoints.writes,
+            complaints: inner.checkpoints.complaints().cloned().collect(),
         };
         for (name, running) in &inner.pipelines {
             let lag = running.readers.values().map(|reader| reader.lag(now)).max();
@@ -239,9 +242,10 @@ impl Shared {
 
     fn run(&self) {
         let mut checkpointed = Instant::now();
+        let mut scratch = Scratch::default();
         while !self.stop.load(Ordering::Acquire) {
             let mut inner = self.lock();
-            let busy = !inner.draining && self.round(&mut inner);
+            let busy = !inner.draining && self.round(&mut inner, &mut scratch);
             if checkpointed.elapsed() >= CHECKPOINT {
                 // A full disk delays checkpoints and stops nothing: more is repeated after a crash.
                 drop(checkpoint(&mut inner));
@@ -252,7 +256,7 @@ impl Shared {
         }
     }
 
-    fn round(&self, inner: &mut Inner) -> bool {
+    fn round(&self, inner: &mut Inner, scratch: &mut Scratch) -> bool {
         let mut busy = false;
         for running in inner.pipelines.values_mut() {
             let around = Surroundings {
@@ -262,7 +266,7 @@ impl Shared {
                 compression: running.spec.destination.compression,
             };
             for (id, reader) in &mut running.readers {
-                match reader.step(&around) {
+                match reader.step(&around, scratch) {
                     Ok(read) => busy |= read,
                     Err(fault) => running.counters.error(&format!("source {id}: {fault}")),
                 }

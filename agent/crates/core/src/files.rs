@@ -1,25 +1,33 @@
-//! The files of one container: finding them, knowing them again, reading their lines.
+//! One file of a container: knowing it again, reading its lines. `listing` names it.
 //!
-//! The kubelet names a container's current file `<restart>.log`, renames it to
-//! `<restart>.log.<time>` when it is large, and compresses that to `.gz` at a later rotation. While
-//! the agent runs a file is known by device, inode and birth: a busy container's next file often has
+//! While the agent runs a file is known by device, inode and birth: a busy container's next file often has
 //! the inode of the one just removed. Over a restart it is known by a hash of its first bytes, and so
 //! is a compressed copy.
+//!
+//! A file that is truncated in place may have grown past the old offset before anyone looks, so a
+//! size says nothing. Each read begins some bytes early and compares: what was read before must
+//! still stand there.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
-/// First bytes that identify a file: its first line's time alone has nanoseconds.
-const HEAD_BYTES: usize = 256;
+use crate::listing::Named;
 
-/// Bytes of one read.
-const CHUNK_BYTES: usize = 64 * 1024;
+/// First bytes that identify a file: its first line's time alone has nanoseconds.
+const HEAD_BYTES: usize = 1024;
+
+/// Bytes of one read: larger ones are hardly faster, and this much stays in a core's cache.
+const CHUNK_BYTES: usize = 128 * 1024;
+
+/// Bytes read a second time, to see that the file goes on where reading stopped: with its
+/// nanoseconds one line's end and the next one's beginning are like no other's.
+const OVERLAP: usize = 96;
 
 /// Longest line of a file: the runtime splits at 16 KiB, so this is no container's.
 const MAX_FILE_LINE: usize = 1 << 20;
@@ -69,6 +77,25 @@ pub struct Saved {
     pub offset: u64,
     /// Bytes the file was known to have.
     pub size: u64,
+    /// Whether all of it was read and nothing could follow.
+    #[serde(default)]
+    pub finished: bool,
+}
+
+/// The one buffer that a reading thread shares among all its files.
+#[derive(Debug, Default)]
+pub struct Scratch(Vec<u8>);
+
+/// What a read found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// So many new bytes.
+    Bytes(usize),
+    /// Nothing new.
+    End,
+    /// It was truncated and is read from its beginning now; so many bytes of an unfinished line
+    /// that stood there are no record.
+    Rewritten(usize),
 }
 
 #[derive(Debug)]
@@ -81,67 +108,25 @@ enum Bytes {
 /// One file of a container.
 #[derive(Debug)]
 pub struct LogFile {
-    /// Its number in the order of reading.
+    /// Its number in the order of reading; 0 until reading begins.
     pub number: u64,
+    /// What it was called when it was last seen, and so its place in the order of writing.
+    pub named: Named,
     identity: Identity,
     head: (usize, u64),
     bytes: Bytes,
-    /// The first byte not given out as a line; what was read beyond it is in `tail`.
+    /// The first byte not given out as a line; what was read beyond it is in `kept`.
     pub offset: u64,
     /// Where reading began: what a checkpoint says until something is acknowledged.
     begun: u64,
-    tail: Vec<u8>,
+    /// Bytes before `offset`, for the comparison, and behind it the line that is not finished.
+    kept: Vec<u8>,
+    /// How many of `kept` stand before `offset`.
+    before: usize,
+    /// Whether `kept` holds whole lines that nobody has taken yet.
+    pending: bool,
     /// Whether a directory still names it.
     pub linked: bool,
-}
-
-/// A file that a directory names, in the order of writing.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Named {
-    restart: u32,
-    /// The current file comes after the rotated ones.
-    current: bool,
-    stamp: String,
-    /// Compressed by the kubelet.
-    pub gzip: bool,
-    /// Where it is.
-    pub path: PathBuf,
-}
-
-/// The log files that `dir` names, in the order they were written.
-///
-/// # Errors
-/// The directory cannot be read; that it is not there is no error.
-pub fn list(dir: &Path) -> io::Result<Vec<Named>> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(fault) => return Err(fault),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        found.extend(named(path));
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn named(path: PathBuf) -> Option<Named> {
-    let name = path.file_name()?.to_str()?;
-    let (restart, rest) = name.split_once(".log")?;
-    let restart = restart.parse().ok()?;
-    let (stamp, gzip) = match rest.strip_prefix('.') {
-        None if rest.is_empty() => (String::new(), false),
-        Some(stamp) => match stamp.strip_suffix(".gz") {
-            Some(stamp) => (stamp.to_owned(), true),
-            // `.tmp` is a compression in progress; the original is still there.
-            None if stamp.rsplit('.').next() == Some("tmp") => return None,
-            None => (stamp.to_owned(), false),
-        },
-        None => return None,
-    };
-    Some(Named { restart, current: stamp.is_empty(), stamp, gzip, path })
 }
 
 impl LogFile {
@@ -149,7 +134,7 @@ impl LogFile {
     ///
     /// # Errors
     /// It cannot be opened or read.
-    pub fn open(named: &Named, number: u64) -> io::Result<Self> {
+    pub fn open(named: &Named) -> io::Result<Self> {
         let file = File::open(&named.path)?;
         let identity = Identity::from(&file.metadata()?);
         let (bytes, head) = if named.gzip {
@@ -164,13 +149,16 @@ impl LogFile {
             (Bytes::Plain(file), hash(&head))
         };
         Ok(Self {
-            number,
+            number: 0,
+            named: named.clone(),
             identity,
             head,
             bytes,
             offset: 0,
             begun: 0,
-            tail: Vec::new(),
+            kept: Vec::new(),
+            before: 0,
+            pending: false,
             linked: true,
         })
     }
@@ -192,6 +180,13 @@ impl LogFile {
     pub fn matches(&self, saved: &Saved) -> bool {
         let same_inode = saved.inode == self.identity.inode;
         (saved.head.0 > 0 || same_inode) && self.starts_with(saved.head)
+    }
+
+    /// Whether it also has the inode that the checkpoint names: it wins over a file that only
+    /// begins with the same bytes.
+    #[must_use]
+    pub fn has_inode_of(&self, saved: &Saved) -> bool {
+        saved.inode == self.identity.inode
     }
 
     fn starts_with(&self, head: (usize, u64)) -> bool {
@@ -220,58 +215,103 @@ impl LogFile {
         if reached {
             self.offset = offset;
             self.begun = offset;
+            if let Bytes::Plain(file) = &self.bytes {
+                let before = usize::try_from(offset).map_or(OVERLAP, |offset| offset.min(OVERLAP));
+                self.kept = span(file, offset - before as u64, before)?;
+                self.before = self.kept.len();
+            }
         }
         Ok(reached)
     }
 
-    /// Reads up to one chunk and gives each whole line, without its newline, with its place.
-    ///
-    /// Gives the number of bytes read; 0 at the end.
+    /// Reads up to one chunk and gives each whole line, without its newline, with its place, until
+    /// `each` says false: what comes after is read again.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn read(&mut self, each: &mut impl FnMut(&[u8], Place)) -> io::Result<usize> {
-        let before = self.tail.len();
-        self.tail.resize(before + CHUNK_BYTES, 0);
-        let room = self.tail.get_mut(before..).unwrap_or_default();
-        let outcome = match &mut self.bytes {
-            Bytes::Plain(file) => file.read_at(room, self.offset + before as u64),
-            Bytes::Gzip(reader) => reader.read(room),
-            Bytes::Closed => Ok(0),
-        };
-        self.tail.truncate(before + *outcome.as_ref().unwrap_or(&0));
-        let read = outcome?;
-        self.take_lines(each);
-        if self.head.0 < HEAD_BYTES && read > 0 {
-            self.refresh_head()?;
+    pub fn read(
+        &mut self,
+        scratch: &mut Scratch,
+        each: &mut impl FnMut(&[u8], Place) -> bool,
+    ) -> io::Result<Found> {
+        if self.pending {
+            let kept = std::mem::take(&mut self.kept);
+            self.take_lines(&kept, each);
+            return Ok(Found::Bytes(0));
         }
-        Ok(read)
+        let known = self.kept.len();
+        let buffer = &mut scratch.0;
+        buffer.resize(known + CHUNK_BYTES, 0);
+        let mut repeated = 0;
+        let read = match &mut self.bytes {
+            Bytes::Plain(file) => {
+                repeated = known.min(OVERLAP);
+                let (kept, room) = buffer.split_at_mut(known - repeated);
+                kept.copy_from_slice(self.kept.get(..known - repeated).unwrap_or_default());
+                let end = self.offset + (known - self.before) as u64;
+                file.read_at(room, end - repeated as u64)?
+            }
+            Bytes::Gzip(reader) => {
+                let (kept, room) = buffer.split_at_mut(known);
+                kept.copy_from_slice(&self.kept);
+                reader.read(room)?
+            }
+            Bytes::Closed => return Ok(Found::End),
+        };
+        let again = known - repeated..known;
+        if repeated > read || buffer.get(again.clone()) != self.kept.get(again.clone()) {
+            return Ok(self.rewind());
+        }
+        if read == repeated {
+            return Ok(Found::End);
+        }
+        buffer.truncate(again.start + read);
+        let before = self.offset + (known - self.before) as u64;
+        self.take_lines(buffer, each);
+        self.refresh_head()?;
+        let after = self.offset + (self.kept.len() - self.before) as u64;
+        Ok(Found::Bytes(usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX)))
     }
 
-    fn take_lines(&mut self, each: &mut impl FnMut(&[u8], Place)) {
-        let mut begin = 0;
-        let tail = std::mem::take(&mut self.tail);
-        for line in tail.split_inclusive(|byte| *byte == b'\n') {
-            let place = Place { file: self.number, offset: self.offset + begin as u64 };
-            match line.strip_suffix(b"\n") {
-                Some(text) => each(text, place),
-                None if line.len() > MAX_FILE_LINE => each(line, place),
-                None => break,
+    fn take_lines(&mut self, buffer: &[u8], each: &mut impl FnMut(&[u8], Place) -> bool) {
+        let start = self.before;
+        let mut begin = start;
+        let mut wanted = true;
+        let (file, base) = (self.number, self.offset);
+        let place = |at: usize| Place { file, offset: base + (at - start) as u64 };
+        for newline in memchr::memchr_iter(b'\n', buffer.get(start..).unwrap_or_default()) {
+            let end = start + newline;
+            wanted = each(buffer.get(begin..end).unwrap_or_default(), place(begin));
+            begin = end + 1;
+            if !wanted {
+                break;
             }
-            begin += line.len();
         }
-        self.offset += begin as u64;
-        self.tail = tail;
-        self.tail.drain(..begin);
+        if wanted && buffer.len() - begin > MAX_FILE_LINE {
+            each(buffer.get(begin..).unwrap_or_default(), place(begin));
+            begin = buffer.len();
+        }
+        self.offset += (begin - start) as u64;
+        self.before = begin.min(OVERLAP);
+        // Of a plain file the rest is read again; a compressed one gives its bytes only once.
+        let plain = matches!(self.bytes, Bytes::Plain(_));
+        let end = if wanted || !plain { buffer.len() } else { begin };
+        self.pending = !wanted && !plain;
+        self.kept.clear();
+        self.kept.extend_from_slice(buffer.get(begin - self.before..end).unwrap_or_default());
+        // A file that is idle now must not hold what a long line once needed.
+        self.kept.shrink_to(2 * self.kept.len());
     }
 
     /// Gives what stands after the last newline as a line: nothing more will come.
-    pub fn finish(&mut self, each: &mut impl FnMut(&[u8], Place)) {
-        let tail = std::mem::take(&mut self.tail);
+    pub fn finish(&mut self, each: &mut impl FnMut(&[u8], Place) -> bool) {
+        let kept = std::mem::take(&mut self.kept);
+        let tail = kept.get(self.before..).unwrap_or_default();
         if !tail.is_empty() {
-            each(&tail, Place { file: self.number, offset: self.offset });
+            each(tail, Place { file: self.number, offset: self.offset });
             self.offset += tail.len() as u64;
         }
+        self.before = 0;
         self.bytes = Bytes::Closed;
     }
 
@@ -281,34 +321,23 @@ impl LogFile {
         matches!(self.bytes, Bytes::Closed)
     }
 
-    /// Whether the file became shorter than what was read of it.
-    #[must_use]
-    pub fn truncated(&self) -> bool {
-        match &self.bytes {
-            Bytes::Plain(file) => file
-                .metadata()
-                .is_ok_and(|found| found.len() < self.offset + self.tail.len() as u64),
-            Bytes::Gzip(_) | Bytes::Closed => false,
-        }
-    }
-
-    /// Begins at 0 again, after a truncation.
-    pub fn rewind(&mut self) {
+    /// Begins at 0 again, after a truncation. Its bytes are new ones, so its number is too.
+    fn rewind(&mut self) -> Found {
+        let unfinished = self.kept.len() - self.before;
+        self.number = 0;
         self.offset = 0;
         self.begun = 0;
-        self.tail.clear();
-    }
-
-    /// Whether bytes after the last newline were read.
-    #[must_use]
-    pub fn has_tail(&self) -> bool {
-        !self.tail.is_empty()
+        self.before = 0;
+        self.kept = Vec::new();
+        self.head = (0, hash(b"").1);
+        Found::Rewritten(unfinished)
     }
 
     /// What a checkpoint remembers of it when everything before `place` is acknowledged.
     #[must_use]
     pub fn saved(&self, place: Place) -> Saved {
         let offset = match self.number.cmp(&place.file) {
+            _ if self.number == 0 => self.begun,
             std::cmp::Ordering::Less => self.offset,
             std::cmp::Ordering::Equal => place.offset.max(self.begun),
             std::cmp::Ordering::Greater => self.begun,
@@ -317,11 +346,21 @@ impl LogFile {
             Bytes::Plain(file) => file.metadata().map_or(self.offset, |found| found.len()),
             Bytes::Gzip(_) | Bytes::Closed => self.offset,
         };
-        Saved { inode: self.identity.inode, head: self.head, offset, size }
+        Saved {
+            inode: self.identity.inode,
+            head: self.head,
+            offset,
+            size,
+            finished: self.finished(),
+        }
     }
 
-    fn refresh_head(&mut self) -> io::Result<()> {
-        if let Bytes::Plain(file) = &self.bytes {
+    /// Looks at its first bytes again, if it was short when they were looked at.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn refresh_head(&mut self) -> io::Result<()> {
+        if let (Bytes::Plain(file), true) = (&self.bytes, self.head.0 < HEAD_BYTES) {
             self.head = hash(&first(file, HEAD_BYTES)?);
         }
         Ok(())
@@ -329,10 +368,15 @@ impl LogFile {
 }
 
 fn first(file: &File, most: usize) -> io::Result<Vec<u8>> {
+    span(file, 0, most)
+}
+
+/// Up to `most` bytes from `begin` on.
+fn span(file: &File, begin: u64, most: usize) -> io::Result<Vec<u8>> {
     let mut head = vec![0; most];
     let mut filled = 0;
     while let Some(room) = head.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match file.read_at(room, filled as u64)? {
+        match file.read_at(room, begin + filled as u64)? {
             0 => break,
             read => filled += read,
         }
@@ -352,6 +396,7 @@ fn hash(bytes: &[u8]) -> (usize, u64) {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -380,8 +425,8 @@ mod tests {
         };
         for round in 0..100 {
             write(&path, &format!("{round} first\n"));
-            let mut file = LogFile::open(&named(), 1).unwrap();
-            file.finish(&mut |_, _| {});
+            let mut file = LogFile::open(&named()).unwrap();
+            file.finish(&mut |_, _| true);
             let known = Identity::of(&path).unwrap();
             assert!(file.is(known));
             std::fs::remove_file(&path).unwrap();

@@ -11,27 +11,57 @@ use crate::files::Place;
 use crate::parsing::lines::{Grouping, State};
 use crate::plan::{Multiline, Stream};
 
-/// A finished record.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Record {
+/// A finished record. Most are one line and borrow the bytes that were just read; only what waits
+/// for more is copied. `batch` encodes it at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
     /// Unix seconds of its first line.
     pub time: u32,
     /// Nanoseconds within the second.
     pub time_ns: u32,
     /// The time as it stands in the file.
-    pub stamp: Vec<u8>,
+    pub stamp: &'a [u8],
     /// Which output.
     pub stream: Stream,
     /// What the container wrote, without the last newline.
-    pub content: Vec<u8>,
+    pub content: &'a [u8],
 }
 
 #[derive(Debug)]
 struct Unfinished {
-    record: Record,
+    time: u32,
+    time_ns: u32,
+    stamp: Vec<u8>,
+    stream: Stream,
+    content: Vec<u8>,
     begin: Place,
     state: State,
     touched: Instant,
+}
+
+impl Unfinished {
+    fn new(record: &Record<'_>, begin: Place, touched: Instant) -> Self {
+        Self {
+            time: record.time,
+            time_ns: record.time_ns,
+            stamp: record.stamp.to_vec(),
+            stream: record.stream,
+            content: record.content.to_vec(),
+            begin,
+            state: State::default(),
+            touched,
+        }
+    }
+
+    fn record(&self) -> Record<'_> {
+        Record {
+            time: self.time,
+            time_ns: self.time_ns,
+            stamp: &self.stamp,
+            stream: self.stream,
+            content: &self.content,
+        }
+    }
 }
 
 /// The pattern and limits of multi-line records.
@@ -88,86 +118,105 @@ impl Joiner {
         self.parts.iter().chain(&self.traces).flatten().map(|each| each.begin).min()
     }
 
-    /// Takes one line that began at `begin`; gives finished records to `out`.
-    pub fn line(&mut self, line: &cri::Line<'_>, begin: Place, out: &mut Vec<Record>) {
+    /// Takes one line that began at `begin` and was read at `now`; gives finished records to `out`.
+    pub fn line(
+        &mut self,
+        line: &cri::Line<'_>,
+        begin: Place,
+        now: Instant,
+        out: &mut impl FnMut(&Record<'_>),
+    ) {
         let at = line.stream as usize;
-        let mut part = self.parts[at].take().unwrap_or_else(|| unfinished(line, begin));
-        let room = self.max_line.saturating_sub(part.record.content.len());
+        let room = self.max_line - self.parts[at].as_ref().map_or(0, |part| part.content.len());
         let kept = line.content.get(..room).unwrap_or(line.content);
         self.cut += (line.content.len() - kept.len()) as u64;
-        part.record.content.extend_from_slice(kept);
-        part.touched = Instant::now();
+        if let Some(part) = &mut self.parts[at] {
+            part.content.extend_from_slice(kept);
+            part.touched = now;
+            if !line.partial {
+                if let Some(part) = self.parts[at].take() {
+                    self.whole(&part.record(), part.begin, now, out);
+                }
+            }
+            return;
+        }
+        let record = Record {
+            time: line.time,
+            time_ns: line.time_ns,
+            stamp: line.stamp,
+            stream: line.stream,
+            content: kept,
+        };
         if line.partial {
-            self.parts[at] = Some(part);
+            self.parts[at] = Some(Unfinished::new(&record, begin, now));
         } else {
-            self.whole(part, out);
+            self.whole(&record, begin, now, out);
         }
     }
 
-    fn whole(&mut self, line: Unfinished, out: &mut Vec<Record>) {
+    fn whole(
+        &mut self,
+        line: &Record<'_>,
+        begin: Place,
+        now: Instant,
+        out: &mut impl FnMut(&Record<'_>),
+    ) {
         let Some(rule) = &self.rule else {
-            out.push(line.record);
+            out(line);
             return;
         };
-        let at = line.record.stream as usize;
-        let trace = &mut self.traces[at];
-        let step = rule.groups.step(trace.as_ref().map(|open| open.state), &line.record.content);
-        let state = step.state.unwrap_or_default();
-        match trace {
-            Some(open) if step.append && fits(open, &line, rule.max_bytes) => {
-                open.record.content.push(b'\n');
-                open.record.content.extend_from_slice(&line.record.content);
-                open.state = state;
-                open.touched = line.touched;
+        let trace = &mut self.traces[line.stream as usize];
+        let step = rule.groups.step(trace.as_ref().map(|open| open.state), line.content);
+        match (trace.as_mut(), step.state) {
+            (Some(open), state) if step.append && fits(open, line, rule.max_bytes) => {
+                open.content.push(b'\n');
+                open.content.extend_from_slice(line.content);
+                open.state = state.unwrap_or_default();
+                open.touched = now;
+                if state.is_none() {
+                    give(trace.take(), out);
+                }
             }
-            _ => {
-                let begun = Unfinished { state, ..line };
-                out.extend(trace.replace(begun).map(|done| done.record));
+            (_, Some(state)) => {
+                let fresh = Unfinished { state, ..Unfinished::new(line, begin, now) };
+                give(trace.replace(fresh), out);
             }
-        }
-        if step.state.is_none() {
-            out.extend(trace.take().map(|done| done.record));
+            (_, None) => {
+                give(trace.take(), out);
+                out(line);
+            }
         }
     }
 
     /// Gives out records that nothing was added to for the rule's time.
-    pub fn flush_old(&mut self, now: Instant, out: &mut Vec<Record>) {
+    pub fn flush_old(&mut self, now: Instant, out: &mut impl FnMut(&Record<'_>)) {
         let Some(rule) = &self.rule else { return };
         for trace in &mut self.traces {
             if trace.as_ref().is_some_and(|open| now.duration_since(open.touched) >= rule.flush) {
-                out.extend(trace.take().map(|done| done.record));
+                give(trace.take(), out);
             }
         }
     }
 
     /// Gives out everything: nothing more will come.
-    pub fn flush_all(&mut self, out: &mut Vec<Record>) {
+    pub fn flush_all(&mut self, out: &mut impl FnMut(&Record<'_>)) {
         for at in 0..2 {
             if let Some(part) = self.parts[at].take() {
-                self.whole(part, out);
+                self.whole(&part.record(), part.begin, part.touched, out);
             }
-            out.extend(self.traces[at].take().map(|done| done.record));
+            give(self.traces[at].take(), out);
         }
     }
 }
 
-fn fits(open: &Unfinished, line: &Unfinished, most: usize) -> bool {
-    open.record.content.len() + 1 + line.record.content.len() <= most
+fn give(done: Option<Unfinished>, out: &mut impl FnMut(&Record<'_>)) {
+    if let Some(done) = done {
+        out(&done.record());
+    }
 }
 
-fn unfinished(line: &cri::Line<'_>, begin: Place) -> Unfinished {
-    Unfinished {
-        record: Record {
-            time: line.time,
-            time_ns: line.time_ns,
-            stamp: line.stamp.to_vec(),
-            stream: line.stream,
-            content: Vec::with_capacity(line.content.len()),
-        },
-        begin,
-        state: State::default(),
-        touched: Instant::now(),
-    }
+fn fits(open: &Unfinished, line: &Record<'_>, most: usize) -> bool {
+    open.content.len() + 1 + line.content.len() <= most
 }
 
 #[cfg(test)]
@@ -179,13 +228,14 @@ mod tests {
         for (number, text) in lines.iter().enumerate() {
             let full = format!("2024-01-01T00:00:00.5Z {text}");
             let place = Place { file: 1, offset: number as u64 };
-            joiner.line(&cri::parse(full.as_bytes()).unwrap(), place, &mut out);
+            let line = cri::parse(full.as_bytes()).unwrap();
+            joiner.line(&line, place, Instant::now(), &mut |each| out.push(text_of(each)));
         }
-        texts(out)
+        out
     }
 
-    fn texts(records: Vec<Record>) -> Vec<String> {
-        records.into_iter().map(|each| String::from_utf8(each.content).unwrap()).collect()
+    fn text_of(record: &Record<'_>) -> String {
+        String::from_utf8(record.content.to_vec()).unwrap()
     }
 
     fn start(pattern: &str, max_bytes: usize) -> Multiline {
@@ -231,8 +281,8 @@ mod tests {
         let lines = ["stdout F 2024-01-01 failed", "stdout F \tat B", "stdout F 2024-01-02 next"];
         assert_eq!(feed(&mut joiner, &lines), ["2024-01-01 failed\n\tat B"]);
         let mut out = Vec::new();
-        joiner.flush_old(Instant::now(), &mut out);
-        assert_eq!(texts(out), ["2024-01-02 next"]);
+        joiner.flush_old(Instant::now(), &mut |each| out.push(text_of(each)));
+        assert_eq!(out, ["2024-01-02 next"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The agent's data path: from container log files to acknowledged `PutLogs` requests.
 //!
-//! [`engine::Core`] is the whole of it. Per container a [`source`] finds and follows files
-//! ([`files`]), takes lines apart ([`cri`]), joins them ([`joining`]) and fills a [`batch`]; per
+//! [`engine::Core`] is the whole of it. Per container a [`source`] finds ([`listing`]) and follows
+//! ([`files`]) files, takes lines apart ([`cri`]), joins them ([`joining`]) and fills a [`batch`]; per
 //! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`]) moves only
 //! when a request was acknowledged.
 
@@ -14,6 +14,7 @@ pub mod engine;
 pub mod files;
 pub mod http;
 pub mod joining;
+pub mod listing;
 pub mod parsing;
 pub mod plan;
 pub mod source;

@@ -10,20 +10,25 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::batch::Batch;
 use crate::counters::{self, Counters};
 use crate::cri;
 use crate::delivery::{Acknowledged, Lane, Package};
-use crate::files::{self, Identity, LogFile, Place, Saved};
+use crate::files::{Found, Identity, LogFile, Place, Saved, Scratch};
 use crate::joining::{Joiner, Record, Rule};
+use crate::listing;
 use crate::parsing::Shaper;
 use crate::plan::{Compression, Settings, Source, Stream};
 
 /// Chunks read from one source before others have their turn.
-const CHUNKS: usize = 8;
+const CHUNKS: usize = 4;
 
 /// A file that has a successor is at its end when it was silent for that long: the runtime opens
 /// the new file before it closes the old one.
 const LINGER: Duration = Duration::from_millis(250);
+
+/// How often a directory is listed again while it changes.
+const LISTINGS: usize = 4;
 
 /// Finished files remembered, to know their compressed copies; the kubelet keeps far fewer.
 const REMEMBERED: usize = 32;
@@ -60,8 +65,7 @@ pub struct Reader {
     numbered: u64,
     restored: Vec<Saved>,
     joiner: Joiner,
-    batch: crate::batch::Batch,
-    records: Vec<Record>,
+    batch: Batch,
     waiting: Option<Package>,
     acknowledged: Arc<Mutex<Acknowledged>>,
     listed: Option<Instant>,
@@ -81,8 +85,7 @@ impl Reader {
             numbered: 0,
             restored,
             joiner: Joiner::new(rule, max_line),
-            batch: crate::batch::Batch::default(),
-            records: Vec::new(),
+            batch: Batch::default(),
             waiting: None,
             acknowledged: Arc::default(),
             listed: None,
@@ -104,7 +107,7 @@ impl Reader {
     ///
     /// # Errors
     /// A file or the directory cannot be read; the next step tries again.
-    pub fn step(&mut self, around: &Surroundings<'_>) -> io::Result<bool> {
+    pub fn step(&mut self, around: &Surroundings<'_>, scratch: &mut Scratch) -> io::Result<bool> {
         let now = Instant::now();
         let due = Duration::from_secs_f64(around.settings.scan_seconds.max(0.01));
         if self.listed.is_none_or(|listed| now.duration_since(listed) >= due) {
@@ -114,9 +117,10 @@ impl Reader {
         if !self.push_waiting(around) {
             return Ok(false);
         }
-        let read = self.read(around, now)?;
-        self.joiner.flush_old(now, &mut self.records);
-        self.collect(around);
+        let read = self.read(around, scratch, now)?;
+        let Self { joiner, batch, .. } = self;
+        joiner.flush_old(now, &mut |record| batch.add(record, now));
+        self.seal_full(around);
         let old = |began: Instant| {
             now.duration_since(began).as_secs_f64() >= around.settings.batch_seconds
         };
@@ -127,7 +131,7 @@ impl Reader {
     }
 
     fn list(&mut self, around: &Surroundings<'_>) -> io::Result<()> {
-        let named = files::list(&self.spec.dir)?;
+        let named = self.steady_listing()?;
         for file in &mut self.files {
             file.linked = false;
         }
@@ -139,6 +143,7 @@ impl Reader {
             };
             if let Some(known) = self.files.iter_mut().find(|file| file.is(identity)) {
                 known.linked = true;
+                known.named = each.clone();
             } else if let Err(fault) = self.discover(each) {
                 // Removed since it was listed: the next listing knows what became of it.
                 if fault.kind() != io::ErrorKind::NotFound {
@@ -161,17 +166,45 @@ impl Reader {
         Ok(())
     }
 
-    fn discover(&mut self, named: &files::Named) -> io::Result<()> {
-        let mut file = LogFile::open(named, self.numbered + 1)?;
-        if named.gzip && self.files.iter().any(|known| known.same_content(&file)) {
-            return Ok(());
+    /// The files by name. A rotation in the midst of a listing may hide a renamed file and show
+    /// its successor, which then would be read first: a listing counts when it is made twice.
+    fn steady_listing(&self) -> io::Result<Vec<listing::Named>> {
+        let mut listed = listing::list(&self.spec.dir)?;
+        let known = |each: &listing::Named| self.files.iter().any(|file| file.named == *each);
+        for _ in 0..LISTINGS {
+            if listed.iter().all(known) {
+                break;
+            }
+            let again = listing::list(&self.spec.dir)?;
+            if again == listed {
+                break;
+            }
+            listed = again;
         }
-        if let Some(at) = self.restored.iter().position(|saved| file.matches(saved)) {
+        Ok(listed)
+    }
+
+    fn discover(&mut self, named: &listing::Named) -> io::Result<()> {
+        let mut file = LogFile::open(named)?;
+        if named.gzip {
+            for known in &mut self.files {
+                known.refresh_head()?;
+            }
+            if self.files.iter().any(|known| known.same_content(&file)) {
+                return Ok(());
+            }
+        }
+        let by_inode =
+            self.restored.iter().position(|saved| file.has_inode_of(saved) && file.matches(saved));
+        let found = by_inode.or_else(|| self.restored.iter().position(|saved| file.matches(saved)));
+        if let Some(at) = found {
             let saved = self.restored.swap_remove(at);
             file.seek(saved.offset)?;
         }
-        self.numbered += 1;
-        self.files.push_back(file);
+        // Before the first file that was written later, unless reading that has begun.
+        let later = |known: &LogFile| known.number == 0 && known.named > file.named;
+        let at = self.files.iter().position(later).unwrap_or(self.files.len());
+        self.files.insert(at, file);
         Ok(())
     }
 
@@ -180,19 +213,28 @@ impl Reader {
         for saved in std::mem::take(&mut self.restored) {
             let unread = saved.size.saturating_sub(saved.offset);
             around.counters.lose("file_gone", unread);
+            if unread > 0 || !saved.finished {
+                // How much was written to it after the last look nobody can say.
+                counters::add(&around.counters.lost_files, 1);
+            }
         }
     }
 
-    fn read(&mut self, around: &Surroundings<'_>, now: Instant) -> io::Result<bool> {
+    fn read(
+        &mut self,
+        around: &Surroundings<'_>,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> io::Result<bool> {
         let mut any = false;
         for _ in 0..CHUNKS {
             if self.waiting.is_some() {
                 break;
             }
             let Some(at) = self.files.iter().position(|file| !file.finished()) else { break };
-            let read = self.read_chunk(at, around)?;
-            self.collect(around);
-            if read > 0 {
+            let read = self.read_chunk(at, around, scratch, now)?;
+            self.seal_full(around);
+            if read != Found::End {
                 self.quiet_since = None;
                 self.at_end = false;
                 any = true;
@@ -207,54 +249,62 @@ impl Reader {
             if now.duration_since(quiet) < LINGER {
                 break;
             }
-            self.finish(at, around);
+            self.finish(at, around, now);
             self.quiet_since = None;
             any = true;
         }
         Ok(any)
     }
 
-    fn read_chunk(&mut self, at: usize, around: &Surroundings<'_>) -> io::Result<usize> {
-        let Self { files, joiner, records, spec, lines, .. } = self;
-        let Some(file) = files.get_mut(at) else { return Ok(0) };
-        if file.truncated() {
-            file.rewind();
+    fn read_chunk(
+        &mut self,
+        at: usize,
+        around: &Surroundings<'_>,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> io::Result<Found> {
+        let Self { files, joiner, batch, spec, lines, numbered, .. } = self;
+        let Some(file) = files.get_mut(at) else { return Ok(Found::End) };
+        if file.number == 0 {
+            *numbered += 1;
+            file.number = *numbered;
         }
         let mut count = 0;
-        let read = file.read(&mut |line, place| {
+        let read = file.read(scratch, &mut |line, place| {
             count += 1;
-            take(line, place, joiner, &spec.streams, records);
+            take(line, place, now, joiner, &spec.streams, batch);
+            !batch.full(around.settings)
         })?;
         *lines += count;
-        counters::add(&around.counters.read_bytes, read as u64);
+        match read {
+            Found::Bytes(bytes) => counters::add(&around.counters.read_bytes, bytes as u64),
+            Found::Rewritten(bytes) => around.counters.lose("truncated", bytes as u64),
+            Found::End => {}
+        }
         counters::add(&around.counters.read_lines, count);
         around.counters.lose("line_too_long", joiner.take_cut());
         Ok(read)
     }
 
-    fn finish(&mut self, at: usize, around: &Surroundings<'_>) {
+    fn finish(&mut self, at: usize, around: &Surroundings<'_>, now: Instant) {
         let last = at + 1 == self.files.len();
-        let Self { files, joiner, records, spec, .. } = self;
+        let Self { files, joiner, batch, spec, .. } = self;
         if let Some(file) = files.get_mut(at) {
-            file.finish(&mut |line, place| take(line, place, joiner, &spec.streams, records));
+            file.finish(&mut |line, place| {
+                take(line, place, now, joiner, &spec.streams, batch);
+                true
+            });
         }
         if last && spec.ended {
-            joiner.flush_all(records);
-        }
-        self.collect(around);
-        if last && self.spec.ended {
+            joiner.flush_all(&mut |record| batch.add(record, now));
             self.seal(around);
         }
+        self.seal_full(around);
     }
 
-    /// Moves finished records into the batch, and full batches to the lane.
-    fn collect(&mut self, around: &Surroundings<'_>) {
-        for record in std::mem::take(&mut self.records) {
-            self.batch.add(&record);
-        }
-        let full = self.batch.size() >= around.settings.batch_bytes
-            || self.batch.logs >= around.settings.batch_logs;
-        if full {
+    /// Hands a full batch to the lane.
+    fn seal_full(&mut self, around: &Surroundings<'_>) {
+        if self.batch.full(around.settings) {
             self.seal(around);
         }
     }
@@ -308,8 +358,10 @@ impl Reader {
 
     /// Joins by another rule from now on; what is unfinished is finished by the old one.
     pub fn change_rule(&mut self, rule: Option<Rule>) {
-        self.joiner.flush_all(&mut self.records);
-        self.joiner.change_rule(rule);
+        let Self { joiner, batch, .. } = self;
+        let now = Instant::now();
+        joiner.flush_all(&mut |record| batch.add(record, now));
+        joiner.change_rule(rule);
     }
 
     /// Takes records apart by another shaper from now on.
@@ -357,7 +409,6 @@ impl Reader {
 
     /// Hands over what is read, unfinished records excepted: they are read again.
     pub fn flush(&mut self, around: &Surroundings<'_>) {
-        self.collect(around);
         self.seal(around);
     }
 
@@ -377,28 +428,36 @@ impl Reader {
 fn take(
     line: &[u8],
     place: Place,
+    now: Instant,
     joiner: &mut Joiner,
     streams: &[Stream],
-    records: &mut Vec<Record>,
+    batch: &mut Batch,
 ) {
-    let Some(parsed) = cri::parse(line) else {
+    let mut add = |record: &Record<'_>| batch.add(record, now);
+    match cri::parse(line) {
+        Some(parsed) if streams.contains(&parsed.stream) => {
+            joiner.line(&parsed, place, now, &mut add);
+        }
+        Some(_) => {}
         // Not in the format: nothing is thrown away. The time is that of reading.
-        records.push(raw(line));
-        return;
-    };
-    if streams.contains(&parsed.stream) {
-        joiner.line(&parsed, place, records);
+        None => {
+            if let Some(stream) = streams.first() {
+                add(&raw(line, *stream));
+            }
+        }
     }
 }
 
-fn raw(line: &[u8]) -> Record {
+/// A record of a line that the runtime did not write: it may be of either stream, so it goes out as
+/// the first one that is wanted.
+fn raw(line: &[u8], stream: Stream) -> Record<'_> {
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Record {
         time: u32::try_from(now.as_secs()).unwrap_or(u32::MAX),
         time_ns: now.subsec_nanos(),
-        stamp: Vec::new(),
-        stream: Stream::Stdout,
-        content: line.to_vec(),
+        stamp: b"",
+        stream,
+        content: line,
     }
 }

@@ -1,0 +1,82 @@
+//! The log files of one container by name, in the order they were written.
+//!
+//! The kubelet names a container's current file `<restart>.log`, renames it to
+//! `<restart>.log.<time>` when it is large, and compresses that to `.gz` at a later rotation.
+//! `source` lists a directory and opens what is new (`files`).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file that a directory names, in the order of writing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named {
+    /// Of the container.
+    pub restart: u32,
+    /// The current file comes after the rotated ones.
+    pub current: bool,
+    /// When it was rotated; empty for the current one.
+    pub stamp: String,
+    /// Compressed by the kubelet.
+    pub gzip: bool,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// The log files that `dir` names, in the order they were written.
+///
+/// # Errors
+/// The directory cannot be read; that it is not there is no error.
+pub fn list(dir: &Path) -> io::Result<Vec<Named>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(fault) => return Err(fault),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        found.extend(named(path));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn named(path: PathBuf) -> Option<Named> {
+    let name = path.file_name()?.to_str()?;
+    let (restart, rest) = name.split_once(".log")?;
+    let restart = restart.parse().ok()?;
+    let (stamp, gzip) = match rest.strip_prefix('.') {
+        None if rest.is_empty() => (String::new(), false),
+        Some(stamp) => match stamp.strip_suffix(".gz") {
+            Some(stamp) => (stamp.to_owned(), true),
+            // `.tmp` is a compression in progress; the original is still there.
+            None if stamp.rsplit('.').next() == Some("tmp") => return None,
+            None => (stamp.to_owned(), false),
+        },
+        None => return None,
+    };
+    Some(Named { restart, current: stamp.is_empty(), stamp, gzip, path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_stand_in_the_order_of_writing_and_drafts_are_left_out() {
+        let names = [
+            "1.log",
+            "0.log",
+            "0.log.20260102-030406",
+            "0.log.20260102-030405.gz",
+            "0.log.20260102-030404.gz",
+            "0.log.20260102-030406.tmp",
+            "core",
+        ];
+        let mut found: Vec<_> =
+            names.iter().filter_map(|name| named(PathBuf::from(name))).collect();
+        found.sort();
+        let order: Vec<_> = found.iter().map(|each| each.path.to_str().unwrap()).collect();
+        assert_eq!(order, [names[4], names[3], names[2], names[1], names[0]]);
+    }
+}
