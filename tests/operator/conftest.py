@@ -91,6 +91,15 @@ class Cluster:
 
         return waiting.until(f"{kind} {name} {type_}={status}", look, seconds=60, every=0.1)
 
+    def until_refused(self, kind: str, name: str, namespace: str, reason: str) -> Object:
+        """The Ready condition once it is False for that reason; others may come before it."""
+
+        def look() -> Object:
+            found = self.condition(kind, name, namespace, "Ready")
+            return found if found.get("reason") == reason else {}
+
+        return waiting.until(f"{kind} {name}: {reason}", look, seconds=60, every=0.1)
+
 
 class Operator:
     """`loghub-operator run` outside the cluster, killed and started at will."""

@@ -104,8 +104,7 @@ async def test_logstore_that_is_there_already_is_not_taken_over_unless_asked(
         workloads.project("app", namespace, projectName=namespace, adoptionPolicy="Adopt"),
         workloads.store("lines", namespace, "app", adoptionPolicy="Fail"),
     )
-    found = cluster.until("LogStore", "lines", namespace, Ready="False")
-    assert found["reason"] == "RemoteExists"
+    cluster.until_refused("LogStore", "lines", namespace, "RemoteExists")
     async with service.client() as client:
         assert (await client.get_logstore(namespace, "lines"))["ttl"] == 1
 
@@ -149,8 +148,7 @@ def test_project_of_another_namespace_is_closed_until_its_owner_opens_it(cluster
     )
     reference = {"name": "app", "namespace": namespace}
     cluster.apply(workloads.store("lines", guest, "app", projectRef=reference))
-    found = cluster.until("LogStore", "lines", guest, Ready="False")
-    assert found["reason"] == "NamespaceNotAllowed"
+    found = cluster.until_refused("LogStore", "lines", guest, "NamespaceNotAllowed")
     assert namespace in found["message"]
     opened = {"from": "All"}
     cluster.apply(
@@ -271,8 +269,7 @@ async def test_service_away_is_said_and_made_good(cluster, namespace, service):
     prepare(cluster, namespace)
     service.kill()
     cluster.apply(workloads.store("later", namespace, "app"))
-    found = cluster.until("LogStore", "later", namespace, Ready="False")
-    assert found["reason"] == "Unreachable"
+    cluster.until_refused("LogStore", "later", namespace, "Unreachable")
     service.start()
     cluster.until("LogStore", "later", namespace, Ready="True")
     async with service.client() as client:

@@ -9,14 +9,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 
-def make(ready: Callable[[], bool]) -> Starlette:
-    """The application; `ready` tells whether requests are served."""
+def make(problem: Callable[[], str]) -> Starlette:
+    """The application; `problem` tells why no requests should come, empty when they should."""
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        return PlainTextResponse("ok\n") if ready() else PlainTextResponse("not yet\n", 503)
+        found = problem()
+        return PlainTextResponse(f"{found}\n", 503) if found else PlainTextResponse("ok\n")
 
     async def metrics(_request: Request) -> Response:
         return Response(prometheus.generate_latest(), media_type=prometheus.CONTENT_TYPE_LATEST)

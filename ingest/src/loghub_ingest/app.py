@@ -16,9 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loghub_ingest import requests, telemetry
-from loghub_ingest.api import answers, routes
-from loghub_ingest.storage import contract
+from loghub_ingest import access, requests, service, telemetry
+from loghub_ingest.api import answers, crossorigin, routes
 from slswire import errors, headers
 
 _log = logging.getLogger(__name__)
@@ -27,34 +26,37 @@ MAX_CONCURRENT: Final = 512
 """Requests in progress; each may hold one body. Beyond, clients are told to come back."""
 
 
-class _Service:
-    """What every request needs, and how many are in progress."""
+class _Door:
+    """The service, and how many requests are in progress."""
 
-    def __init__(self, storage: contract.LogStorage, names: tuple[str, ...]) -> None:
-        self.storage, self.names = storage, names
+    def __init__(self, of: service.Service) -> None:
+        self.service = of
         self.inside = 0
 
 
-def make(storage: contract.LogStorage, names: tuple[str, ...]) -> Starlette:
-    """The API over `storage`; `names` are the service's host names (see `hosts`)."""
-    service = _Service(storage, names)
-    found = []
-    for path, handlers in routes.ROUTES:
-        for method, handler in handlers.items():
-            endpoint = functools.partial(_answer, handler, service)
-            found.append(Route(path, endpoint, methods=[method]))
+def make(of: service.Service) -> Starlette:
+    """The API of a service."""
+    door = _Door(of)
+    found = [Route("/{path:path}", _preflight, methods=["OPTIONS"])]
+    for accept, table in ((requests.accept, routes.ROUTES), (requests.accept_open, routes.OPEN)):
+        for path, handlers in table:
+            for method, handler in handlers.items():
+                endpoint = functools.partial(_answer, handler, accept, door)
+                found.append(Route(path, endpoint, methods=[method]))
     return Starlette(routes=found, exception_handlers={HTTPException: _unknown})
 
 
-async def _answer(handler: routes.Handler, service: _Service, request: Request) -> Response:
+async def _answer(
+    handler: routes.Handler, accept: requests.Accept, door: _Door, request: Request
+) -> Response:
     started = time.monotonic()
-    ident = secrets.token_hex(12).upper()
-    name = handler.__name__
-    service.inside += 1
+    name = f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
+    door.inside += 1
+    ident = _new_ident()
     try:
-        if service.inside > MAX_CONCURRENT:
+        if door.inside > MAX_CONCURRENT:
             raise errors.make("ServerBusy")  # noqa: TRY301 - answered below like any other
-        call = await requests.accept(request, service.storage, service.names)
+        call = await accept(request, door.service)
         telemetry.RECEIVED.inc(len(call.body))
         answer, code = await handler(call), "OK"
     except errors.SlsError as fault:
@@ -65,17 +67,34 @@ async def _answer(handler: routes.Handler, service: _Service, request: Request) 
         _log.exception("a request failed", extra={"request_id": ident, "call": name})
         answer, code = _refusal(errors.make("InternalServerError")), "InternalServerError"
     finally:
-        service.inside -= 1
-    answer.headers[headers.REQUEST_ID] = ident
+        door.inside -= 1
+    _mark(answer, ident)
     telemetry.REQUESTS.labels(name, code).inc()
-    telemetry.SECONDS.labels(name).observe(time.monotonic() - started)
+    took = time.monotonic() - started
+    telemetry.SECONDS.labels(name).observe(took)
+    access.log(door.service.access, request, answer, code=code, seconds=took)
     return answer
+
+
+async def _preflight(_request: Request) -> Response:
+    answer = Response(headers=crossorigin.PREFLIGHT)
+    _mark(answer, _new_ident())
+    return answer
+
+
+def _new_ident() -> str:
+    return secrets.token_hex(12).upper()
+
+
+def _mark(answer: Response, ident: str) -> None:
+    answer.headers[headers.REQUEST_ID] = ident
+    answer.headers.update(crossorigin.HEADERS)
 
 
 def _unknown(request: Request, fault: Exception) -> Response:
     detail = f"{request.method} {request.url.path[:200]} is no call of this service."
     answer = _refusal(errors.make("NotSupported", detail=detail))
-    answer.headers[headers.REQUEST_ID] = secrets.token_hex(12).upper()
+    _mark(answer, _new_ident())
     telemetry.REQUESTS.labels("unknown", type(fault).__name__).inc()
     return answer
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import uvloop
 
-from loghub_ingest import __version__, serving, telemetry
+from loghub_ingest import __version__, access, listening, serving, telemetry, upkeep
 from loghub_ingest.storage import embedded, metadata
 
 _log = logging.getLogger(__name__)
@@ -30,12 +30,14 @@ class _UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the service.
+    """Run one command.
 
     Returns:
         The exit status: 0 fine, 1 failed, 2 wrong usage.
     """
     options = _parser(os.environ).parse_args(arguments)
+    if options.command in upkeep.COMMANDS:
+        return upkeep.run(options)
     try:
         telemetry.set_up(options.log_level)
         settings = _settings(options, os.environ)
@@ -43,7 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _UsageError as fault:
         print(f"loghub-ingest: {fault}", file=sys.stderr)  # noqa: T201 - a command line speaks
         return _EXIT_USAGE
-    except (embedded.InUseError, metadata.NewerFormatError, OSError) as fault:
+    except (
+        embedded.InUseError,
+        metadata.NewerFormatError,
+        listening.CertificateError,
+        OSError,
+    ) as fault:
         _log.error("cannot serve: %s", fault)
         return _EXIT_FAILED
     except SystemExit:  # uvicorn's way to say that a port is taken
@@ -55,6 +62,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="loghub-ingest", description=_ABOUT)
     parser.add_argument("--version", action="version", version=f"loghub-ingest {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    upkeep.add_commands(commands)
     serve = commands.add_parser("serve", help="serve until SIGTERM", description=_ABOUT)
 
     def flag(name: str, text: str, default: str = "") -> None:
@@ -67,9 +75,14 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
             help=f"{text} ({variable}{shown})",
         )
 
-    flag("--listen", "HOST:PORT of the API", "127.0.0.1:8080")
+    flag("--listen", "HOST:PORT of the API, several with commas; 'off' for none", "127.0.0.1:8080")
+    flag("--tls-listen", "the same with TLS; reads its files again when they change", "off")
+    flag("--tls-certificate", "PEM file of the certificate chain for --tls-listen")
+    flag("--tls-key", "PEM file of its key")
     flag("--admin-listen", "HOST:PORT of /healthz, /readyz, /metrics; 'off' for none", "off")
     flag("--data", "directory that keeps everything")
+    flag("--key-file", "file whose key seals the secrets, made if missing; best on another volume")
+    flag("--access-log", "requests to log: off, errors or all", "errors")
     flag("--log-level", "debug, info, warning or error", "info")
     serve.add_argument(
         "--service-name",
@@ -94,18 +107,51 @@ def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> se
         raise _UsageError(
             "LOGHUB_ROOT_ACCESS_KEY_ID and LOGHUB_ROOT_ACCESS_KEY_SECRET go together: set both."
         )
-    admin = options.admin_listen
+    listen = _addresses("--listen", options.listen, None)
+    listen += _addresses("--tls-listen", options.tls_listen, _certificate(options))
+    if not listen:
+        raise _UsageError("--listen and --tls-listen are both off: give one an address.")
+    admin = _addresses("--admin-listen", options.admin_listen, None)
+    if len(admin) > 1:
+        raise _UsageError("--admin-listen takes one address.")
     return serving.Settings(
-        listen=_address("--listen", options.listen),
-        admin_listen=None if admin == "off" else _address("--admin-listen", admin),
+        listen=listen,
+        admin_listen=admin[0] if admin else None,
         data=pathlib.Path(options.data),
         names=tuple(names),
         root_key=(ident, secret) if ident else None,
+        access=_access(options.access_log),
+        key_file=pathlib.Path(options.key_file) if options.key_file else None,
     )
 
 
-def _address(flag: str, text: str) -> tuple[str, int]:
+def _certificate(options: argparse.Namespace) -> listening.Certificate | None:
+    given = (options.tls_certificate, options.tls_key)
+    if all(given):
+        return listening.Certificate(*map(pathlib.Path, given))
+    if any(given) or options.tls_listen != "off":
+        raise _UsageError("--tls-listen, --tls-certificate and --tls-key go together: give all.")
+    return None
+
+
+def _access(text: str) -> access.Access:
+    try:
+        return access.Access(text)
+    except ValueError as fault:
+        raise _UsageError(f"--access-log is {text!r}: write off, errors or all.") from fault
+
+
+def _addresses(
+    flag: str, text: str, certificate: listening.Certificate | None
+) -> tuple[listening.Address, ...]:
+    if text == "off":
+        return ()
+    return tuple(_address(flag, each.strip(), certificate) for each in text.split(","))
+
+
+def _address(flag: str, text: str, certificate: listening.Certificate | None) -> listening.Address:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise _UsageError(f"{flag} is {text!r}: write HOST:PORT, for instance 127.0.0.1:8080.")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - `:PORT` means everywhere
+    everywhere = "0.0.0.0"  # noqa: S104 - `:PORT` means everywhere
+    return listening.Address(host.strip("[]") or everywhere, int(port), certificate)

@@ -4,34 +4,45 @@
 signature; then project and rights, by `Call.require`.
 """
 
+import asyncio
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
 
 from loghub_ingest import hosts
+from loghub_ingest.service import Service
 from loghub_ingest.storage import contract
 from slswire import compress, errors, headers, limits, signature
 
 MAX_BODY_BYTES: Final = limits.MAX_BODY_BYTES
+BODY_SECONDS: Final = 120.0
+"""For a whole body: the largest one at 90 KB/s. Whoever is slower keeps memory from others."""
+
 MAX_QUERY_ITEMS: Final = 64
 """Far above what any client sends."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """An authenticated request."""
+    """An authenticated request; `peer` is the client's address."""
 
-    storage: contract.LogStorage
+    service: Service
+    peer: str
     project: str
     key: contract.AccessKey
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def storage(self) -> contract.LogStorage:
+        """The service's storage."""
+        return self.service.storage
 
     def require(self, right: str, *, project: str | None = None) -> None:
         """Check that the project exists and that the key has `right` in it.
@@ -138,7 +149,10 @@ class Call:
         return value
 
 
-async def accept(request: Request, storage: contract.LogStorage, names: tuple[str, ...]) -> Call:
+Accept = Callable[[Request, Service], Awaitable[Call]]
+
+
+async def accept(request: Request, service: Service) -> Call:
     """Read, bound and authenticate a request.
 
     Raises:
@@ -157,16 +171,17 @@ async def accept(request: Request, storage: contract.LogStorage, names: tuple[st
     if len(query) > MAX_QUERY_ITEMS:
         raise errors.make("ParameterInvalid", detail="The query has too many parameters.")
     claim = signature.parse_authorization(sent)
-    key = storage.key(claim.access_key_id)
+    key = service.storage.key(claim.access_key_id)
     if key is None:
         detail = f"AccessKeyId not found: {claim.access_key_id[:128]}"
         raise errors.make("Unauthorized", detail=detail)
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
     seen = signature.Request(request.method, path.partition("?")[0], query, sent, body)
     signature.verify(claim, key.secret, seen, dt.datetime.now(dt.UTC))
-    project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), names)
+    project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), service.names)
     return Call(
-        storage=storage,
+        service=service,
+        peer=request.client.host if request.client else "",
         project=project,
         key=key,
         path=request.path_params,
@@ -176,10 +191,45 @@ async def accept(request: Request, storage: contract.LogStorage, names: tuple[st
     )
 
 
+async def accept_open(request: Request, service: Service) -> Call:
+    """Read and bound a request that needs no key: it may track, and nothing else.
+
+    Raises:
+        SlsError: MissingHost, ProjectNotExist or PostBodyTooLarge.
+    """
+    sent = {name.lower(): value for name, value in request.headers.items()}
+    if not sent.get("host"):
+        raise errors.make("MissingHost")
+    project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), service.names)
+    if not project:  # an empty project would make it the root key
+        raise errors.make("ProjectNotExist", project="")
+    nobody = contract.AccessKey(
+        ident="", secret="", project=project, rights=frozenset({"track"}), created=0
+    )
+    return Call(
+        service=service,
+        peer=request.client.host if request.client else "",
+        project=project,
+        key=nobody,
+        path=request.path_params,
+        query=dict(request.query_params.multi_items()),
+        headers=sent,
+        body=await _body(request),
+    )
+
+
 async def _body(request: Request) -> bytes:
     stated = request.headers.get("content-length", "0")
     if stated.isdigit() and int(stated) > MAX_BODY_BYTES:
         raise errors.make("PostBodyTooLarge", size=int(stated), limit=MAX_BODY_BYTES)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _whole(request)
+    except TimeoutError as fault:
+        raise errors.make("RequestTimeout") from fault
+
+
+async def _whole(request: Request) -> bytes:
     parts = bytearray()
     async for chunk in request.stream():
         parts += chunk

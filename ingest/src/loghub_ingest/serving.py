@@ -4,44 +4,33 @@ Called by `cli`. SIGTERM and SIGINT stop accepting, let running requests end, th
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import pathlib
 import secrets
 import signal
 import time
-from collections.abc import Iterator
 from typing import Final
 
-import uvicorn
-from starlette.applications import Starlette
-
-from loghub_ingest import admin, app
+from loghub_ingest import access, admin, app, connections, listening, readiness, service
 from loghub_ingest.storage import contract, embedded
 
 _log = logging.getLogger(__name__)
 
-DRAIN_SECONDS: Final = 20
-"""Longest wait for running requests at the end."""
-
-KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than clients' pools keep idle connections, so that they close first."""
-
 TRIM_SECONDS: Final = 60.0
-
-MAX_HEAD_BYTES: Final = 64 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
     """What `cli` read."""
 
-    listen: tuple[str, int]
-    admin_listen: tuple[str, int] | None
+    listen: tuple[listening.Address, ...]
+    admin_listen: listening.Address | None
     data: pathlib.Path
     names: tuple[str, ...]
     root_key: tuple[str, str] | None
+    key_file: pathlib.Path | None
+    access: access.Access
 
 
 async def serve(settings: Settings) -> None:
@@ -50,7 +39,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         embedded.InUseError, OSError: the directory or a port cannot be used.
     """
-    storage = embedded.Embedded(settings.data)
+    storage = embedded.Embedded(settings.data, settings.key_file)
     try:
         _set_root_key(storage, settings.root_key)
         await _run(settings, storage)
@@ -59,10 +48,19 @@ async def serve(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, storage: embedded.Embedded) -> None:
-    api = _server(app.make(storage, settings.names), settings.listen)
-    servers = [api]
+    application = app.make(service.make(storage, settings.names, settings.access))
+    connections.allow_files()
+    api = [listening.server(application, each) for each in settings.listen]
+    servers = list(api)
+
+    ready = readiness.Readiness(
+        settings.data,
+        listening=lambda: all(each.started for each in api),
+        draining=lambda: any(each.should_exit for each in api),
+        writing=lambda: storage.alive,
+    )
     if settings.admin_listen:
-        servers.append(_server(admin.make(lambda: api.started), settings.admin_listen))
+        servers.append(listening.server(admin.make(ready.problem), settings.admin_listen))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -71,44 +69,23 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
-    trimming = asyncio.create_task(_trim(storage))
+    background = [asyncio.create_task(_trim(storage)), asyncio.create_task(ready.watch())]
+    for server, address in zip(api, settings.listen, strict=True):
+        if address.certificate is not None:
+            watching = listening.watch(server, address.certificate)
+            background.append(asyncio.create_task(watching))
     try:
         await asyncio.gather(*(server.serve() for server in servers))
     finally:
-        trimming.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await trimming
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # Two servers share the process: `_run` takes the signals for both.
-        yield
-
-
-def _server(application: Starlette, listen: tuple[str, int]) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            application,
-            host=listen[0],
-            port=listen[1],
-            http="httptools",
-            loop="uvloop",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-            backlog=2048,
-        )
-    )
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
 
 
 async def _trim(storage: embedded.Embedded) -> None:
     while True:
         await asyncio.sleep(TRIM_SECONDS)
+        await asyncio.to_thread(storage.drop_expired_shards, time.time_ns())
         dropped = await asyncio.to_thread(storage.trim, time.time_ns())
         if dropped:
             _log.info("expired segments were dropped", extra={"segments": dropped})

@@ -17,6 +17,7 @@ MAX_NESTING: Final = 3
 
 _PROJECT: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _LOGSTORE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
+_DOCUMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}[A-Za-z0-9]")
 
 
 def is_project_name(name: str) -> bool:
@@ -27,3 +28,16 @@ def is_project_name(name: str) -> bool:
 def is_logstore_name(name: str) -> bool:
     """3 to 63 lower-case letters, digits, `-` and `_`; a letter or digit at both ends."""
     return _LOGSTORE.fullmatch(name) is not None
+
+
+def is_consumer_group_name(name: str) -> bool:
+    """2 to 128 letters, digits, `-`, `_` and `.`; a letter or digit at both ends.
+
+    Wider than the documented rule (lower case only): official clients' own examples break that.
+    """
+    return _DOCUMENT.fullmatch(name) is not None
+
+
+def is_config_name(name: str) -> bool:
+    """Logtail configs and machine groups: as consumer groups, for the same reason."""
+    return _DOCUMENT.fullmatch(name) is not None

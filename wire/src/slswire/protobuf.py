@@ -5,7 +5,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
@@ -20,6 +20,19 @@ class Summary:
     logs: int
     min_time: int
     max_time: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Package:
+    """One compressed log group of a `batch_group` body; `kind` as in x-log-compresstype."""
+
+    kind: str
+    data: bytes
+    raw_size: int
+
+
+_PACKAGE_KINDS: Final = ("", "deflate", "lz4", "zstd")
+_PACKAGE_DEFAULT: Final = 2
 
 
 def encode_log_group(group: LogGroup) -> bytes:
@@ -85,6 +98,24 @@ def split_log_group_list(data: bytes) -> list[bytes]:
     return [bytes(group) for group in _parse(schema.LogGroupList(), data).Groups]
 
 
+def split_packages(data: bytes) -> list[Package]:
+    """The packages of a `batch_group` body, still compressed.
+
+    Raises:
+        SlsError: PostBodyInvalid or InvalidCompressType.
+    """
+    return [_package(each) for each in _parse(schema.PackageList(), data).packages]
+
+
+def join_packages(packages: Sequence[Package]) -> bytes:
+    """The body of a PutLogs in mode `batch_group`."""
+    message = schema.PackageList()
+    for each in packages:
+        kind = _PACKAGE_KINDS.index(each.kind)
+        message.packages.add(data=each.data, uncompress_size=each.raw_size, compress_type=kind)
+    return bytes(message.SerializeToString())
+
+
 def decode_log_group_list(data: bytes) -> list[LogGroup]:
     """The groups of a PullLogs answer.
 
@@ -103,6 +134,14 @@ def _parse(message: Any, data: bytes) -> Any:
         missing = ", ".join(message.FindInitializationErrors()[:3])
         raise errors.make("PostBodyInvalid", detail=f"Required and not there: {missing}.")
     return message
+
+
+def _package(found: Any) -> Package:
+    kind = found.compress_type if found.HasField("compress_type") else _PACKAGE_DEFAULT
+    if not 0 <= kind < len(_PACKAGE_KINDS):
+        raise errors.make("InvalidCompressType", value=kind)
+    size = found.uncompress_size if found.HasField("uncompress_size") else len(found.data)
+    return Package(_PACKAGE_KINDS[kind], bytes(found.data), size)
 
 
 def _log(log: Any) -> Log:

@@ -37,6 +37,12 @@ _MESSAGES: Final = {
         ("LogTags", 6, _REPEATED, _Field.TYPE_MESSAGE, "LogTag"),
     ),
     "LogGroupList": (("Groups", 1, _REPEATED, _Field.TYPE_BYTES, ""),),
+    "SlsLogPackage": (
+        ("data", 1, _REQUIRED, _Field.TYPE_BYTES, ""),
+        ("uncompress_size", 2, _OPTIONAL, _Field.TYPE_INT32, ""),
+        ("compress_type", 3, _OPTIONAL, _Field.TYPE_INT32, ""),
+    ),
+    "SlsLogPackageList": (("packages", 1, _REPEATED, _Field.TYPE_MESSAGE, "SlsLogPackage"),),
 }
 
 
@@ -65,3 +71,6 @@ def _class(name: str) -> Any:
 LogGroup: Final = _class("LogGroup")
 LogGroupList: Final = _class("LogGroupList")
 """Its groups stay encoded: cursors count them, and a pull returns them verbatim."""
+
+PackageList: Final = _class("SlsLogPackageList")
+"""Its `compress_type` is an enum on the wire, read as its number: an unknown one is an error."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from loghub_ingest.api import answers
+from loghub_ingest.api import answers, shards
 from loghub_ingest.requests import Call
 from loghub_ingest.storage import contract
 from slswire import errors, limits
@@ -26,6 +26,9 @@ _DEFAULTS: Final[dict[str, Any]] = {
 
 _MAX_INDEX_BYTES: Final = 256 * 1024
 _RANGES: Final = {"ttl": (1, 3650), "shardCount": (1, 100)}
+
+_EXTRA: Final = {"infrequentAccessTTL": int, "resourceQuota": dict, "enableModify": bool}
+"""What clients may set besides, kept and shown: it changes nothing on one volume."""
 
 
 async def create(call: Call) -> Response:
@@ -115,23 +118,6 @@ async def delete_index(call: Call) -> Response:
     return answers.nothing()
 
 
-async def list_shards(call: Call) -> Response:
-    """`GET /logstores/L/shards`."""
-    store = call.store("read")
-    found = [
-        {
-            "shardID": shard.number,
-            "status": "readwrite",
-            "inclusiveBeginKey": f"{shard.begin:032x}",
-            # The end of the key space is written as all f and means no end.
-            "exclusiveEndKey": f"{min(shard.end, contract.KEY_SPACE - 1):032x}",
-            "createTime": shard.created,
-        }
-        for shard in store.shards
-    ]
-    return answers.document(found)
-
-
 async def _set_index(call: Call, store: contract.Logstore) -> Response:
     if len(call.body) > _MAX_INDEX_BYTES:
         raise errors.make("PostBodyTooLarge", size=len(call.body), limit=_MAX_INDEX_BYTES)
@@ -140,10 +126,22 @@ async def _set_index(call: Call, store: contract.Logstore) -> Response:
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in given.items() if key in _DEFAULTS and value is not None}
-    for key, (least, most) in _RANGES.items():
-        value = kept.get(key, least)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            detail = f"{key} is {value!r}; it must be a whole number in [{least}, {most}]"
+    kinds = {key: type(value) for key, value in _DEFAULTS.items()} | _EXTRA
+    # Some clients write null, and Python's SDK the text "None", for no telemetry type.
+    kept = {key: given[key] for key in kinds if given.get(key) is not None and given[key] != "None"}
+    for key, value in kept.items():
+        if type(value) is not kinds[key]:
+            detail = f"{key} is {str(value)[:40]!r}; it must be of type {kinds[key].__name__}"
             raise errors.make("ParameterInvalid", detail=detail)
+    for key, (least, most) in _RANGES.items():
+        if not least <= kept.get(key, least) <= most:
+            detail = f"{key} is {kept[key]!r}; it must be a whole number in [{least}, {most}]"
+            raise errors.make("ParameterInvalid", detail=detail)
+    if not 1 <= kept.get("maxSplitShard", 1) <= shards.MAX_WRITABLE:
+        detail = f"maxSplitShard must be within range [1, {shards.MAX_WRITABLE}]"
+        raise errors.make("ParameterInvalid", detail=detail)
+    encryption = given.get("encrypt_conf")
+    if isinstance(encryption, dict) and encryption.get("enable"):
+        detail = "encrypt_conf: Logstores are not encrypted here; encrypt the volume."
+        raise errors.make("NotSupported", detail=detail)
     return kept

@@ -54,6 +54,7 @@ async def delete(call: Call) -> Response:
     call.require_root()
     call.require("admin")
     await asyncio.to_thread(call.storage.delete_project, call.project)
+    call.service.quotas.set(call.project, None)
     return answers.nothing()
 
 
@@ -83,6 +84,7 @@ def _document(project: contract.Project, *, formatted: bool) -> dict[str, str]:
         "owner": "",
         "description": project.description,
         "region": "loghub",
+        "dataRedundancyType": "LRS",  # one client cannot read a project without it
         "createTime": moment(project.created),
         "lastModifyTime": moment(project.modified),
     }

@@ -4,14 +4,13 @@ A cursor is the sequence of a log group as decimal digits in base64; clients do 
 """
 
 import asyncio
-import base64
-import binascii
 import time
 from collections.abc import Sequence
 from typing import Final
 
 from starlette.responses import Response
 
+from loghub_ingest import cursors
 from loghub_ingest.api import answers
 from loghub_ingest.requests import Call
 from loghub_ingest.storage import contract
@@ -30,7 +29,7 @@ async def shard(call: Call) -> Response:
     found = call.shard(store)
     match call.query.get("type", ""):
         case "cursor":
-            return answers.document({"cursor": _cursor(_start(call, store, found))})
+            return answers.document({"cursor": cursors.encode(_start(call, store, found))})
         case "cursor_time":
             return answers.document({"cursor_time": _time(call, store, found)})
         case "log" | "logs":
@@ -55,7 +54,11 @@ def _start(call: Call, store: contract.Logstore, shard: contract.Shard) -> int:
 
 
 def _time(call: Call, store: contract.Logstore, shard: contract.Shard) -> int:
-    sequence = _sequence(call.query.get("cursor", ""), call.storage.span(store, shard))
+    span = call.storage.span(store, shard)
+    cursor = call.query.get("cursor", "")
+    sequence = _sequence(cursor, span)
+    if cursors.decode(cursor) < span[0]:  # here, unlike in a pull, what is gone is out of range
+        raise errors.make("InvalidCursor", cursor=cursor[:_MAX_CURSOR_CHARS])
     found = call.storage.entries(store, shard, sequence, 1)
     return found[0].received // _SECOND if found else int(time.time())
 
@@ -72,7 +75,7 @@ async def _pull(call: Call, store: contract.Logstore, shard: contract.Shard) -> 
     groups, raw, body = await asyncio.to_thread(_read, call.storage, entries, kind)
     after = entries[-1].sequence + 1 if entries else sequence
     sent = {
-        headers.CURSOR: _cursor(after),
+        headers.CURSOR: cursors.encode(after),
         headers.COUNT: str(groups),
         headers.BODY_RAW_SIZE: str(raw),
     }
@@ -107,18 +110,13 @@ def _encoding(accepted: str) -> str:
     return ""
 
 
-def _cursor(sequence: int) -> str:
-    return base64.b64encode(str(sequence).encode()).decode()
-
-
 def _sequence(cursor: str, span: tuple[int, int]) -> int:
     # What retention took is passed over; a cursor beyond the end was never given out.
     first, end = span
     try:
-        text = base64.b64decode(cursor[:_MAX_CURSOR_CHARS], validate=True).decode()
-        sequence = int(text)
-    except (binascii.Error, ValueError) as fault:
+        sequence = cursors.decode(cursor)
+    except ValueError as fault:
         raise errors.make("InvalidCursor", cursor=cursor[:_MAX_CURSOR_CHARS]) from fault
-    if not 0 <= sequence <= end or not text.isascii():
+    if sequence > end:
         raise errors.make("InvalidCursor", cursor=cursor[:_MAX_CURSOR_CHARS])
     return max(sequence, first)

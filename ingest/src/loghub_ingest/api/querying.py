@@ -1,58 +1,37 @@
-"""GetLogs and GetHistograms: records of a span of time that match a query.
+"""GetLogs (both versions), GetHistograms, GetContextLogs and topics.
 
-No index is kept: log groups whose times overlap are read and matched, the likeliest first, until
-the page is certain or the time is up. An answer cut by time says so (`progress: Incomplete`).
+`asking` reads what a request asks for; `search` finds it. What follows a `|` is `analysing`'s.
 """
 
-import asyncio
 import dataclasses
-import heapq
+import json
 import time
-from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from starlette.responses import Response
 
-from loghub_ingest import search
-from loghub_ingest.api import answers
+from loghub_ingest.api import admission, analysing, answers, asking
 from loghub_ingest.requests import Call
+from loghub_ingest.search import context, highlights, planning, scanning
+from loghub_ingest.search.sql import workers
 from loghub_ingest.storage import contract
-from slswire import errors, headers, protobuf
+from slswire import errors, headers
 
-MAX_LINES: Final = 100
-MAX_OFFSET: Final = 10_000
-"""A page further back would hold that many records in memory: narrow the time instead."""
-
-BUDGET_SECONDS: Final = 5.0
-"""Of reading and matching for one answer."""
-
-_BUCKETS: Final = 60
-_TIME_MAX: Final = 2**32
-
-Found = tuple[int, int, int, int]
-"""Sort key of a record: time, nanoseconds, sequence of its group, position in it."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Query:
-    begin: int
-    end: int
-    text: str
-    topic: str
-    line: int
-    offset: int
-    reverse: bool
+NEXT_TOKEN: Final = "x-log-nexttoken"  # noqa: S105 - a header's name
 
 
 async def get(call: Call) -> Response:
-    """`GET /logstores/L?type=log|histogram`: the first version of the API."""
+    """`GET /logstores/L?type=`: the first version of the API."""
     store = call.store("read")
     match call.query.get("type", ""):
         case "log":
-            page, complete, took = await _run(call, store, _query(call.query))
-            return answers.document(page, _statistics(len(page), complete, took))
+            return await _logs(call, store)
         case "histogram":
             return await _histogram(call, store)
+        case "context_log":
+            return await _context(call, store)
+        case "topic":
+            return await _topics(call, store)
         case other:
             raise errors.make(
                 "ParameterInvalid", detail=f"Parameter type {other[:40]!r} is unknown"
@@ -62,198 +41,203 @@ async def get(call: Call) -> Response:
 async def post(call: Call) -> Response:
     """`POST /logstores/L/logs`: the later versions."""
     store = call.store("read")
-    query = _query(call.document())
-    page, complete, took = await _run(call, store, query)
-    meta = {
-        "progress": _progress(complete),
-        "count": len(page),
-        "processedRows": len(page),
-        "elapsedMillisecond": took,
-        "hasSQL": False,
-        "whereQuery": query.text,
-        "aggQuery": "",
-        "cpuSec": 0.0,
-        "cpuCores": 0,
-        "mode": 0,
-        "scanBytes": 0,
-        "limited": 0,
-        "processedBytes": 0,
-        "telementryType": "",  # spelt so on the wire
-        "powerSql": False,
-        "insertedSQL": "",
-        "keys": [],
-        "terms": [],
-        "marker": "",
-        "isAccurate": True,
-        "columnTypes": [],
-        "highlights": [],
-    }
-    return answers.document({"meta": meta, "data": page})
+    query = asking.read(call.document(), store)
+    answer = await _answer(call, store, query)
+    return answers.document({"meta": _meta(query, answer), "data": answer.records})
 
 
-def _query(given: Any) -> _Query:
-    begin, end = _moment(given, "from"), _moment(given, "to")
-    if begin > end:
-        raise errors.make("ParameterInvalid", detail=f"from {begin} is after to {end}")
-    return _Query(
-        begin=begin,
-        end=end,
-        text=str(given.get("query") or ""),
-        topic=str(given.get("topic") or ""),
-        line=_bounded(given, "line", 100, MAX_LINES),
-        offset=_bounded(given, "offset", 0, MAX_OFFSET),
-        reverse=str(given.get("reverse", "false")).lower() == "true",
+async def over_project(call: Call) -> Response:
+    """`GET /logs?query=SQL`: over the Logstores of a project, each a table."""
+    call.require("read")
+    sql = call.query.get("query", "").strip()
+    started = time.monotonic()
+    answer = _analysed(await analysing.project(call, sql), started)
+    return answers.document(answer.records, _statistics("", sql, answer))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answer:
+    """Records, and what is said about them."""
+
+    records: list[scanning.Record]
+    complete: bool
+    rows: int
+    bytes: int
+    took: int
+    """Milliseconds."""
+
+    columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+
+async def _answer(call: Call, store: contract.Logstore, query: asking.Query) -> _Answer:
+    started = time.monotonic()
+    if query.sql:
+        return _analysed(await analysing.logstore(call, store, query), started)
+    page, records = await admission.QUERIES.run(_page, call.storage, store, query)
+    return _Answer(
+        records, page.complete, page.scanned_rows, page.scanned_bytes, _milliseconds(started)
     )
 
 
-async def _run(
-    call: Call, store: contract.Logstore, query: _Query
-) -> tuple[list[dict[str, str]], bool, int]:
-    match = search.parse(query.text, _index(store))
-    started = time.monotonic()
-    page, complete = await asyncio.to_thread(_page, call.storage, store, query, match)
-    return page, complete, int((time.monotonic() - started) * 1000)
+def _analysed(found: workers.Result, started: float) -> _Answer:
+    return _Answer(
+        records=[dict(zip(found.columns, row, strict=True)) for row in found.rows],
+        complete=found.complete,
+        rows=found.scanned_rows,
+        bytes=found.scanned_bytes,
+        took=_milliseconds(started),
+        columns=found.columns,
+        types=found.types,
+    )
+
+
+def _milliseconds(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
 
 
 def _page(
-    storage: contract.LogStorage, store: contract.Logstore, query: _Query, match: search.Match
-) -> tuple[list[dict[str, str]], bool]:
-    wanted = query.offset + query.line
-    sign = 1 if query.reverse else -1
-    best: list[tuple[Found, dict[str, str]]] = []
-    entries = list(storage.overlapping(store, query.begin, query.end))
-    # The groups that may hold the first records of the answer come first.
-    entries.sort(key=lambda each: each.max_time * -1 if query.reverse else each.min_time)
-    deadline = time.monotonic() + BUDGET_SECONDS
-    complete = True
-    for entry in entries:
-        edge = entry.max_time if query.reverse else entry.min_time
-        if len(best) == wanted and (not wanted or sign * edge < best[0][0][0]):
-            break  # no record of this group or of a later one can be among the first
-        if time.monotonic() > deadline:
-            complete = False
-            break
-        for place, record in _records(storage, entry):
-            if not query.begin <= place[0] < query.end or not _topic(record, query.topic):
-                continue
-            if not match(record):
-                continue
-            key = tuple(sign * each for each in place)
-            _keep(best, (key, record), wanted)  # type: ignore[arg-type]
-    best.sort(key=lambda each: each[0], reverse=True)
-    return [record for _, record in best[query.offset :]], complete
+    storage: contract.LogStorage, store: contract.Logstore, query: asking.Query
+) -> tuple[scanning.Page, list[scanning.Record]]:
+    program = planning.program(query.node, query.index)
+    page = scanning.page(
+        storage,
+        storage.overlapping(store, *query.window.seconds),
+        (program, query.window),
+        line=query.line,
+        offset=query.offset,
+        reverse=query.reverse,
+    )
+    if not query.with_pack_meta:
+        return page, [found.record for found in page.found]
+    return page, [context.with_pack(storage, store, found) for found in page.found]
 
 
-def _keep(
-    best: list[tuple[Found, dict[str, str]]], item: tuple[Found, dict[str, str]], wanted: int
-) -> None:
-    # Keys are unique, so the heap never compares two records.
-    if len(best) < wanted:
-        heapq.heappush(best, item)
-    elif wanted:
-        heapq.heappushpop(best, item)
+async def _logs(call: Call, store: contract.Logstore) -> Response:
+    query = asking.read(call.query, store)
+    answer = await _answer(call, store, query)
+    sent = _statistics(query.search, query.sql, answer)
+    sent["x-log-query-info"] = json.dumps({"mode": 0, "terms": _terms(query)})
+    return answers.document(answer.records, sent)
 
 
-def _records(
-    storage: contract.LogStorage, entry: contract.Entry
-) -> Iterator[tuple[Found, dict[str, str]]]:
-    raw = storage.read(entry)
-    if raw is None:
-        return
-    group = protobuf.decode_log_group(raw)
-    shared = {"__source__": group.source, "__topic__": group.topic}
-    shared |= {f"__tag__:{key}": value for key, value in group.tags}
-    for number, log in enumerate(group.logs):
-        place = (log.time, log.time_ns or 0, entry.sequence, number)
-        yield place, {"__time__": str(log.time), **shared, **dict(log.contents)}
-
-
-async def _histogram(call: Call, store: contract.Logstore) -> Response:
-    query = _query(call.query)
-    match = search.parse(query.text, _index(store))
-    counts, complete = await asyncio.to_thread(_count, call.storage, store, query, match)
-    step = _step(query)
-    found = [
-        {
-            "from": query.begin + number * step,
-            "to": min(query.begin + (number + 1) * step, query.end),
-            "count": count,
-            "progress": _progress(complete),
-        }
-        for number, count in enumerate(counts)
-    ]
-    return answers.document(found, _statistics(sum(counts), complete, 0))
-
-
-def _count(
-    storage: contract.LogStorage, store: contract.Logstore, query: _Query, match: search.Match
-) -> tuple[list[int], bool]:
-    step = _step(query)
-    counts = [0] * -(-(query.end - query.begin) // step)
-    deadline = time.monotonic() + BUDGET_SECONDS
-    for entry in storage.overlapping(store, query.begin, query.end):
-        if time.monotonic() > deadline:
-            return counts, False
-        for place, record in _records(storage, entry):
-            inside = query.begin <= place[0] < query.end and _topic(record, query.topic)
-            if inside and match(record):
-                counts[(place[0] - query.begin) // step] += 1
-    return counts, True
-
-
-def _step(query: _Query) -> int:
-    return max(1, -(-(query.end - query.begin) // _BUCKETS))
-
-
-def _index(store: contract.Logstore) -> search.Index:
-    if store.index is None:
-        raise errors.make("IndexConfigNotExist")
-    line = store.index.get("line") or {}
-    tokens = line.get("token")
-    delimiters = "".join(map(str, tokens)) if isinstance(tokens, list) else search.DELIMITERS
-    return search.Index(delimiters, bool(line.get("caseSensitive", False)))
-
-
-def _topic(record: search.Record, topic: str) -> bool:
-    return not topic or record["__topic__"] == topic
-
-
-def _statistics(count: int, complete: bool, took: int) -> dict[str, str]:
+def _statistics(search: str, sql: str, answer: _Answer) -> dict[str, str]:
     return {
-        headers.PROGRESS: _progress(complete),
-        headers.COUNT: str(count),
-        "x-log-processed-rows": str(count),
-        "x-log-elapsed-millisecond": str(took),
-        "x-log-has-sql": "false",
-        "x-log-where-query": "",
-        "x-log-agg-query": "",
+        headers.PROGRESS: _progress(answer.complete),
+        headers.COUNT: str(len(answer.records)),
+        "x-log-processed-rows": str(answer.rows),
+        "x-log-elapsed-millisecond": str(answer.took),
+        "x-log-has-sql": str(bool(sql)).lower(),
+        "x-log-where-query": asking.header_text(search),
+        "x-log-agg-query": asking.header_text(sql),
         "x-log-cpu-sec": "0",
         "x-log-cpu-cores": "0",
     }
 
 
+def _meta(query: asking.Query, answer: _Answer) -> dict[str, Any]:
+    marked = query.highlight and not query.sql
+    terms = planning.terms(query.node)
+    return {
+        "progress": _progress(answer.complete),
+        "count": len(answer.records),
+        "processedRows": answer.rows,
+        "processedBytes": answer.bytes,
+        "elapsedMillisecond": answer.took,
+        "hasSQL": bool(query.sql),
+        "whereQuery": query.search,
+        "aggQuery": query.sql,
+        "cpuSec": 0.0,
+        "cpuCores": 0,
+        "mode": 0,
+        "scanBytes": answer.bytes,
+        "limited": 0,
+        "telementryType": "",  # spelt so on the wire
+        "powerSql": False,
+        "insertedSQL": "",
+        "keys": list(
+            answer.columns or dict.fromkeys(key for each in answer.records for key in each)
+        ),
+        "terms": _terms(query),
+        "marker": "",
+        "isAccurate": True,
+        "columnTypes": list(answer.types),
+        "highlights": highlights.mark(answer.records, terms, query.index) if marked else [],
+    }
+
+
+def _terms(query: asking.Query) -> list[dict[str, str]]:
+    return [{"key": each.key, "term": each.term} for each in planning.terms(query.node)]
+
+
+async def _histogram(call: Call, store: contract.Logstore) -> Response:
+    query = asking.read(call.query, store)
+    step = asking.step(call, query.window)
+    counts = await admission.QUERIES.run(_count, call.storage, store, query, step)
+    begin, end = query.window.seconds
+    found = [
+        {
+            "from": begin + number * step,
+            "to": min(begin + (number + 1) * step, end),
+            "count": count,
+            "progress": _progress(complete),
+        }
+        for number, (count, complete) in enumerate(zip(counts.counts, counts.complete, strict=True))
+    ]
+    sent = {
+        headers.PROGRESS: _progress(all(counts.complete)),
+        headers.COUNT: str(sum(counts.counts)),
+    }
+    return answers.document(found, sent)
+
+
+def _count(
+    storage: contract.LogStorage, store: contract.Logstore, query: asking.Query, step: int
+) -> scanning.Counts:
+    program = planning.program(query.node, query.index)
+    entries = storage.overlapping(store, *query.window.seconds)
+    return scanning.count(storage, entries, (program, query.window), step)
+
+
+async def _context(call: Call, store: contract.Logstore) -> Response:
+    asking.index_of(store)
+    back = call.number("back_lines", context.MAX_LINES, least=0, most=context.MAX_LINES)
+    forward = call.number("forward_lines", context.MAX_LINES, least=0, most=context.MAX_LINES)
+    pack = (call.query.get("pack_id", ""), call.query.get("pack_meta", ""))
+    found = await admission.QUERIES.run(
+        context.around, call.storage, store, pack, back=back, forward=forward
+    )
+    return answers.document(
+        {
+            "total_lines": len(found.records),
+            "back_lines": found.back,
+            "forward_lines": found.forward,
+            "progress": _progress(found.complete),
+            "logs": found.records,
+        }
+    )
+
+
+async def _topics(call: Call, store: contract.Logstore) -> Response:
+    line = call.number("line", asking.MAX_LINES, least=0, most=asking.MAX_LINES)
+    token = call.query.get("token", "")
+    found, token, complete = await admission.QUERIES.run(
+        _read_topics, call.storage, store, token, line
+    )
+    sent = {
+        headers.COUNT: str(len(found)),
+        headers.PROGRESS: _progress(complete),
+        NEXT_TOKEN: asking.header_text(token),
+    }
+    return answers.document(found, sent)
+
+
+def _read_topics(
+    storage: contract.LogStorage, store: contract.Logstore, token: str, line: int
+) -> tuple[list[str], str, bool]:
+    entries = storage.overlapping(store, 0, scanning.MAX_TIME)
+    return scanning.topics(storage, entries, token=token, line=line)
+
+
 def _progress(complete: bool) -> str:
     return "Complete" if complete else "Incomplete"
-
-
-def _moment(given: Any, name: str) -> int:
-    return _whole(given, name, None, lambda value: 0 <= value < _TIME_MAX)
-
-
-def _bounded(given: Any, name: str, default: int, most: int) -> int:
-    value = _whole(given, name, default, lambda value: value >= -1)
-    if value > most and name == "offset":
-        detail = f"offset {value} is beyond {most}: narrow the time or the query"
-        raise errors.make("ParameterInvalid", detail=detail)
-    return default if value < 0 else min(value, most)
-
-
-def _whole(given: Any, name: str, default: int | None, right: Callable[[int], bool]) -> int:
-    value = given.get(name, default)
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = -2
-    if not right(number):
-        raise errors.make("ParameterInvalid", detail=f"Parameter {name} is {str(value)[:40]!r}")
-    return number

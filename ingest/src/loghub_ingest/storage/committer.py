@@ -75,6 +75,11 @@ class Committer:
             self._wake.notify()
         return await waiting.done
 
+    @property
+    def alive(self) -> bool:
+        """Whether the writing thread runs."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Write what waits, then end the thread."""
         with self._wake:

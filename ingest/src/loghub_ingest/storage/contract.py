@@ -1,11 +1,21 @@
 """What the API needs of a storage: values and the LogStorage protocol, which `embedded` keeps."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 KEY_SPACE: Final = 1 << 128
 """Hash keys are 128-bit; shards divide this space."""
+
+TAGS: Final = "tags"
+"""The kind of document that holds the tags of a project, or of a Logstore (`project#logstore`)."""
+
+DAY: Final = 86_400 * 1_000_000_000
+"""Nanoseconds."""
+
+FOR_EVER_DAYS: Final = 3650
+"""The retention that means none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +39,10 @@ class Shard:
     first_sequence: int
     """Sequence of its first log group: its creation in nanoseconds, so that no cursor of an older
     shard of the same number is ever valid again."""
+    sealed: int = 0
+    """When a split or a merge made it read-only (nanoseconds); 0 while it is written to."""
+    parents: tuple[int, ...] = ()
+    """The shards that it continues, by number."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,6 +62,16 @@ class Logstore:
     def ttl_days(self) -> int:
         """Days that log groups are kept; 3650 keeps them for ever."""
         return int(self.document["ttl"])
+
+    @property
+    def writable(self) -> tuple[Shard, ...]:
+        """The shards that are written to; together they are the key space."""
+        return tuple(each for each in self.shards if not each.sealed)
+
+    @property
+    def consumer_groups(self) -> str:
+        """The kind of document that its consumer groups are."""
+        return f"consumergroup/{self.ident}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,6 +111,38 @@ class Entry:
     segment: int
     offset: int
     length: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON document of a project; times are unix seconds."""
+
+    name: str
+    body: dict[str, Any]
+    created: int
+    modified: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a consumer group has read a shard: a cursor, and who said so when (microseconds)."""
+
+    cursor: str
+    updated: int
+    consumer: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ticket:
+    """A write announced under a hash key; in the shard from sequence `after` on, if it happened."""
+
+    store: int
+    hash_key: str
+    number: int
+    shard: int
+    after: int
+    raw_size: int
+    digest: str
 
 
 class StorageFullError(Exception):
@@ -129,6 +185,49 @@ class LogStorage(Protocol):
     def delete_logstore(self, store: Logstore) -> None:
         """With its data."""
 
+    def replace_shards(
+        self, store: Logstore, sealed: Sequence[int], ranges: Sequence[tuple[int, int]]
+    ) -> Logstore | None:
+        """Make shards read-only and let new ones take their `ranges`; None where one is already."""
+
+    def delete_shards(self, store: Logstore, numbers: Sequence[int]) -> None:
+        """Remove read-only shards with their data."""
+
+    def document(self, project: str, kind: str, name: str) -> Document | None:
+        """One document."""
+
+    def documents(self, project: str, kind: str) -> Sequence[Document]:
+        """All of a kind, by name."""
+
+    def add_document(self, project: str, kind: str, name: str, body: dict[str, Any]) -> bool:
+        """Add one; False where the name is taken."""
+
+    def set_document(self, project: str, kind: str, name: str, body: dict[str, Any]) -> bool:
+        """Replace one; False where there is none."""
+
+    def delete_document(self, project: str, kind: str, name: str) -> bool:
+        """Remove one; False where there is none."""
+
+    def checkpoints(self, store: int, group: str) -> Mapping[int, Checkpoint]:
+        """Those of a consumer group by shard number."""
+
+    def set_checkpoint(
+        self, store: int, group: str, shard: int, checkpoint: str, *, consumer: str
+    ) -> None:
+        """Durable on return."""
+
+    def delete_checkpoints(self, store: int, group: str) -> None:
+        """Forget those of a consumer group."""
+
+    def ticket(self, store: int, hash_key: str) -> Ticket | None:
+        """The last announced write of a hash key."""
+
+    def count_tickets(self, store: int) -> int:
+        """How many hash keys have one."""
+
+    def set_tickets(self, tickets: Sequence[Ticket]) -> None:
+        """Durable on return."""
+
     def key(self, ident: str) -> AccessKey | None:
         """One key."""
 
@@ -162,3 +261,9 @@ class LogStorage(Protocol):
 
     def read(self, entry: Entry) -> bytes | None:
         """The raw log group, or None where its bytes are damaged (reported and counted)."""
+
+
+def divide(begin: int, end: int, count: int) -> tuple[tuple[int, int], ...]:
+    """`count` ranges of equal size that are [begin, end) together."""
+    edges = [begin + (end - begin) * number // count for number in range(count + 1)]
+    return tuple(itertools.pairwise(edges))

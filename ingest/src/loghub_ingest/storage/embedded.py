@@ -1,87 +1,51 @@
 """The storage of one machine: metadata, the segment log, and where each log group lies in it.
 
-The index in memory holds some 40 bytes per log group; it is rebuilt at start from the segments.
-A directory belongs to one process: a lock file keeps a second one out.
+Memory holds the places of the open segment's log groups, and one run per shard and closed segment
+(`places`); a start reads the closed segments' indexes and walks the newest segment only. A
+directory belongs to one process: a lock file keeps a second one out.
 """
 
-import array
+import contextlib
 import fcntl
 import logging
 import os
 import pathlib
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
 
 import lz4.block
 
-from loghub_ingest.storage import committer, contract, metadata, records, segments
+from loghub_ingest.storage import (
+    committer,
+    contract,
+    indexes,
+    metadata,
+    places,
+    records,
+    segments,
+)
 
 _log = logging.getLogger(__name__)
-
-_DAY: Final = 86_400 * 1_000_000_000
-_FOR_EVER_DAYS: Final = 3650
 
 
 class InUseError(Exception):
     """Another process has the directory open."""
 
 
-class _Rows:
-    """The entries of one shard, as columns; the sequence of row 0 is `first`."""
-
-    def __init__(self, first: int) -> None:
-        self.first = first
-        self.received = array.array("q")
-        self.numbers = tuple(array.array("Q") for _ in range(7))
-
-    def add(self, found: segments.Found) -> None:
-        head = found.head
-        values = (
-            head.raw_size,
-            head.logs,
-            head.min_time,
-            head.max_time,
-            found.segment,
-            found.offset,
-            found.length,
-        )
-        for column, value in zip(self.numbers, values, strict=True):
-            column.append(value)
-        self.received.append(head.received)  # last: its length is what readers go by
-
-    def entry(self, row: int) -> contract.Entry:
-        raw_size, logs, low, high, segment, offset, length = (each[row] for each in self.numbers)
-        return contract.Entry(
-            self.first + row, self.received[row], raw_size, logs, low, high, segment, offset, length
-        )
-
-    def next(self) -> int:
-        return self.first + len(self.received)
-
-    def without_first(self, count: int) -> "_Rows":
-        kept = _Rows(self.first + count)
-        kept.received = self.received[count:]
-        kept.numbers = tuple(each[count:] for each in self.numbers)
-        return kept
-
-
 class Embedded(metadata.Metadata):
     """LogStorage on one directory."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
-        """Open or create it.
+    def __init__(self, directory: pathlib.Path, key_file: pathlib.Path | None = None) -> None:
+        """Open or create it; secrets are sealed under `key_file`, by default one inside.
 
         Raises:
             InUseError, metadata.NewerFormatError, OSError: it cannot be used; says why.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self._lock_file = _lock(directory)
-        super().__init__(directory / "metadata.sqlite")
-        self._segments = segments.Segments(directory / "segments")
-        self._rows: dict[tuple[int, int], _Rows] = {}
-        self._index_lock = threading.Lock()
+        super().__init__(directory / "metadata.sqlite", key_file or directory / "secrets.key")
+        self._segments = segments.Segments(directory / "segments", self._closed)
+        self._places: dict[tuple[int, int], places.Places] = {}
         self.damaged_reads = 0
         self._recover()
         self._committer = committer.Committer(self._segments, directory, self._number, self._stored)
@@ -94,17 +58,18 @@ class Embedded(metadata.Metadata):
         os.close(self._lock_file)
 
     @property
+    def alive(self) -> bool:
+        """Whether writes are taken to the disk."""
+        return self._committer.alive
+
+    @property
     def syncs(self) -> int:
         """How often the log was synced."""
         return self._committer.syncs
 
-    def create_logstore(self, project: str, name: str, document: dict[str, Any]) -> None:
-        """Add one whose name is free, with empty shards."""
-        super().create_logstore(project, name, document)
-        store = self.logstore(project, name)
-        if store is not None:
-            for shard in store.shards:
-                self._rows_of(store.ident, shard)
+    def _prepare(self, store: contract.Logstore) -> None:
+        for shard in store.shards:
+            self._places_of(store.ident, shard)
 
     async def append(self, group: contract.NewGroup) -> int:
         """Append and make durable; returns the sequence.
@@ -116,37 +81,31 @@ class Embedded(metadata.Metadata):
 
     def span(self, store: contract.Logstore, shard: contract.Shard) -> tuple[int, int]:
         """The sequences [first, next) that can be read."""
-        rows = self._rows_of(store.ident, shard)
-        return rows.first + self._expired(store, rows), rows.next()
+        found = self._places_of(store.ident, shard)
+        return self._first_kept(store, found, time.time_ns()), found.next
 
     def sequence_at(self, store: contract.Logstore, shard: contract.Shard, received: int) -> int:
         """The first sequence received at or after a time (nanoseconds), or the end."""
         first, end = self.span(store, shard)
-        rows = self._rows_of(store.ident, shard)
-        for sequence in range(first, end):
-            if rows.received[sequence - rows.first] >= received:
-                return sequence
-        return end
+        found = self._places_of(store.ident, shard).received_at(received)
+        return min(max(found, first), end)
 
     def entries(
         self, store: contract.Logstore, shard: contract.Shard, first: int, count: int
     ) -> Sequence[contract.Entry]:
         """Up to `count` entries from sequence `first` on."""
-        rows = self._rows_of(store.ident, shard)
         begin, end = self.span(store, shard)
-        wanted = range(max(first, begin), min(first + count, end))
-        return [rows.entry(sequence - rows.first) for sequence in wanted]
+        at = max(first, begin)
+        return list(self._places_of(store.ident, shard).entries(at, min(first + count, end) - at))
 
     def overlapping(
         self, store: contract.Logstore, begin: int, end: int
     ) -> Iterator[contract.Entry]:
         """Entries of all shards with a log in [begin, end) (unix seconds)."""
         for shard in store.shards:
-            rows = self._rows_of(store.ident, shard)
-            lows, highs = rows.numbers[2], rows.numbers[3]
-            for row in range(self._expired(store, rows), len(rows.received)):
-                if lows[row] < end and highs[row] >= begin:
-                    yield rows.entry(row)
+            found = self._places_of(store.ident, shard)
+            first = self._first_kept(store, found, time.time_ns())
+            yield from found.overlapping(first, begin, end)
 
     def read(self, entry: contract.Entry) -> bytes | None:
         """The raw log group, or None where its bytes are damaged."""
@@ -155,7 +114,8 @@ class Embedded(metadata.Metadata):
         except FileNotFoundError:  # retention took it since the entry was found
             return None
         unpacked = records.unpack(data)
-        if unpacked is None:
+        # The head is compared too: no damage of an index may lead to another shard's bytes.
+        if unpacked is None or not _is(unpacked[0], entry):
             self.damaged_reads += 1
             place = {"segment": entry.segment, "offset": entry.offset, "bytes": entry.length}
             _log.error("a stored log group is damaged and passed over", extra=place)
@@ -168,104 +128,110 @@ class Embedded(metadata.Metadata):
         `now` is in nanoseconds.
         """
         kept = {self._segments.current}
-        stores = {store.ident: store for store in self.all_logstores()}
-        with self._index_lock:
-            for (ident, number), rows in list(self._rows.items()):
-                store = stores.get(ident)
-                if store is None:
-                    del self._rows[ident, number]
-                    continue
-                expired = _count_expired(store, rows, now)
-                kept.update(rows.numbers[4][expired:])
+        stores = {
+            (store.ident, shard.number): store
+            for store in self.all_logstores()
+            for shard in store.shards
+        }
+        for place, found in list(self._places.items()):
+            store = stores.get(place)
+            if store is None:
+                del self._places[place]
+                continue
+            kept |= found.segments(_oldest(store, now))
         dropped = {each for each in self._segments.numbers() if each not in kept}
-        with self._index_lock:
-            for (ident, number), rows in list(self._rows.items()):
-                # Rows are in the order of segments: all up to the last dropped one have expired.
-                last = max(
-                    (row for row, at in enumerate(rows.numbers[4]) if at in dropped), default=-1
-                )
-                if last >= 0:
-                    trimmed = rows.without_first(last + 1)
-                    self.raise_first_sequence(ident, number, trimmed.first)
-                    self._rows[ident, number] = trimmed
+        for (ident, number), found in list(self._places.items()):
+            if found.drop(dropped):
+                self.raise_first_sequence(ident, number, found.begin)
         for segment in dropped:
             self._segments.drop(segment)
         return len(dropped)
 
-    def _expired(self, store: contract.Logstore, rows: _Rows) -> int:
-        return _count_expired(store, rows, time.time_ns())
+    def _first_kept(self, store: contract.Logstore, found: places.Places, now: int) -> int:
+        oldest = _oldest(store, now)
+        return max(found.begin, found.received_at(oldest)) if oldest else found.begin
 
-    def _rows_of(self, store: int, shard: contract.Shard) -> _Rows:
-        rows = self._rows.get((store, shard.number))
-        if rows is None:
-            with self._index_lock:
-                rows = self._rows.setdefault((store, shard.number), _Rows(shard.first_sequence))
-        return rows
+    def _places_of(self, store: int, shard: contract.Shard) -> places.Places:
+        found = self._places.get((store, shard.number))
+        if found is None:
+            made = places.Places(shard.first_sequence, self._segments.index)
+            found = self._places.setdefault((store, shard.number), made)
+        return found
 
     def _number(self, store: int, shard: int) -> int:
         # Deleted while the write waited: what is written then goes with the Logstore.
-        rows = self._rows.get((store, shard))
-        return 0 if rows is None else rows.next()
+        found = self._places.get((store, shard))
+        return 0 if found is None else found.next
 
     def _stored(self, found: segments.Found) -> None:
-        with self._index_lock:
-            rows = self._rows.get((found.head.store, found.head.shard))
-            if rows is not None:
-                rows.add(found)
+        known = self._places.get((found.head.store, found.head.shard))
+        if known is not None:  # else its Logstore was deleted
+            known.add(found.head, found.segment, found.offset, found.length)
+
+    def _closed(self, segment: int, covered: int) -> None:
+        """Index a segment that is not written to any more; on the thread that writes."""
+        path = self._segments.index(segment)
+        listed = [(*place, found.open_entries()) for place, found in list(self._places.items())]
+        indexes.write(path, covered, (each for each in listed if each[2]))
+        runs = indexes.load(path, segment, covered)
+        if runs is None:
+            raise OSError(f"{path} is not what was written to it")
+        self._take_runs(runs)
+
+    def _take_runs(self, runs: list[indexes.Run]) -> None:
+        by_shard: dict[tuple[int, int], list[indexes.Run]] = {}
+        for run in runs:
+            by_shard.setdefault((run.store, run.shard), []).append(run)
+        for place, own in by_shard.items():
+            if place in self._places:
+                self._places[place].close(own)
 
     def _recover(self) -> None:
         started = time.monotonic()
-        known = {store.ident: store for store in self.all_logstores()}
-        for store in known.values():
-            for shard in store.shards:
-                self._rows_of(store.ident, shard)
-        groups = 0
-        for found in self._segments.recover():
-            rows = self._rows.get((found.head.store, found.head.shard))
-            if rows is None:
-                continue  # its Logstore was deleted
-            if not len(rows.received):
-                rows.first = found.head.sequence
-            if found.head.sequence == rows.next():
-                rows.add(found)
-                groups += 1
+        for store in self.all_logstores():
+            self._prepare(store)
+        numbers, walked = self._segments.numbers(), 0
+        for number in numbers:
+            newest = number == numbers[-1]
+            covered = self._segments.path(number).stat().st_size
+            runs = indexes.load(self._segments.index(number), number, covered)
+            if runs is not None and not newest:
+                self._take_runs(runs)
                 continue
-            self._fill_gap(rows, found)
-            groups += 1
+            walked += 1
+            for found in self._segments.walk(number, newest=newest):
+                self._stored(found)
+            if not newest:
+                self._closed(number, covered)
+        self._segments.resume()
         took = round(time.monotonic() - started, 3)
-        _log.info("the log is open", extra={"groups": groups, "seconds": took})
-
-    @staticmethod
-    def _fill_gap(rows: _Rows, found: segments.Found) -> None:
-        # Damage swallowed records in between. Sequences must stay consecutive, so their places are
-        # held by entries of length 0, which read as damaged.
-        while rows.next() < found.head.sequence:
-            head = records.Head(
-                store=found.head.store,
-                sequence=rows.next(),
-                received=found.head.received,
-                shard=found.head.shard,
-                logs=0,
-                min_time=1,
-                max_time=0,
-                raw_size=0,
-            )
-            rows.add(segments.Found(head, found.segment, found.offset, 0))
-        rows.add(found)
+        known = {"segments": len(numbers), "walked": walked, "seconds": took}
+        _log.info("the log is open", extra=known)
 
 
-def _count_expired(store: contract.Logstore, rows: _Rows, now: int) -> int:
-    if store.ttl_days >= _FOR_EVER_DAYS:
+def _is(head: records.Head, entry: contract.Entry) -> bool:
+    return (head.sequence, head.received) == (entry.sequence, entry.received)
+
+
+def _oldest(store: contract.Logstore, now: int) -> int:
+    """When the oldest log group that is kept was received; 0 keeps everything."""
+    if store.ttl_days >= contract.FOR_EVER_DAYS:
         return 0
-    oldest = now - store.ttl_days * _DAY
-    low, high = 0, len(rows.received)
-    while low < high:
-        middle = (low + high) // 2
-        if rows.received[middle] < oldest:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return now - store.ttl_days * contract.DAY
+
+
+@contextlib.contextmanager
+def locked(directory: pathlib.Path) -> Iterator[None]:
+    """Keep every other process out of a data directory.
+
+    Raises:
+        InUseError: another one is in it.
+    """
+    handle = _lock(directory)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _lock(directory: pathlib.Path) -> int:

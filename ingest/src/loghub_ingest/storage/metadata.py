@@ -9,51 +9,31 @@ import dataclasses
 import json
 import pathlib
 import sqlite3
-import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from loghub_ingest.storage import contract
+from loghub_ingest.storage import checkpoints, contract, database, documents, sealing, tickets
 
-_VERSION: Final = 1
-_SCHEMA: Final = """
-CREATE TABLE project (name TEXT PRIMARY KEY, description TEXT, created INT, modified INT);
-CREATE TABLE logstore (ident INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT, name TEXT,
-    document TEXT, search TEXT, created INT, modified INT, UNIQUE (project, name));
-CREATE TABLE shard (store INT, number INT, begin_key TEXT, end_key TEXT, created INT,
-    first_sequence INT, PRIMARY KEY (store, number));
-CREATE TABLE access_key (ident TEXT PRIMARY KEY, secret TEXT, project TEXT, rights TEXT,
-    created INT);
-"""
+NewerFormatError = database.NewerFormatError
 
 
-class NewerFormatError(Exception):
-    """The directory was written by a newer version."""
-
-
-class Metadata:
+class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
     """The names and keys of one data directory."""
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self._lock = threading.RLock()
-        self._base = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = FULL")
-        (version,) = self._base.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
-            raise NewerFormatError(f"{path} has format {version}; this version knows {_VERSION}")
-        if version == 0:
-            self._base.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+    def __init__(self, path: pathlib.Path, key_file: pathlib.Path) -> None:
+        """Open or create the file; secrets are sealed under the key file.
+
+        Raises:
+            database.NewerFormatError: a newer version wrote it.
+            sealing.KeyFileError: it does not open the secrets.
+        """
+        super().__init__(path)
+        self._sealing = sealing.Sealing(key_file, create=not self._any_sealed())
         self._projects: dict[str, contract.Project] = {}
         self._stores: dict[tuple[str, str], contract.Logstore] = {}
         self._keys: dict[str, contract.AccessKey] = {}
         self._load()
-
-    def close(self) -> None:
-        """Close the database."""
-        with self._lock:
-            self._base.close()
 
     def project(self, name: str) -> contract.Project | None:
         """One project."""
@@ -85,17 +65,14 @@ class Metadata:
             )
 
     def delete_project(self, name: str) -> None:
-        """Remove it with its Logstores and keys."""
-        with self._lock, self._base:
-            self._base.execute("BEGIN")
-            self._base.execute(
-                "DELETE FROM shard WHERE store IN (SELECT ident FROM logstore WHERE project = ?)",
-                (name,),
-            )
-            self._base.execute("DELETE FROM logstore WHERE project = ?", (name,))
-            self._base.execute("DELETE FROM access_key WHERE project = ?", (name,))
-            self._base.execute("DELETE FROM project WHERE name = ?", (name,))
+        """Remove it with its Logstores, its documents and its keys."""
         with self._lock:
+            with self._transaction() as base:
+                for store in self.logstores(name):
+                    _delete_store(base, store.ident)
+                base.execute("DELETE FROM access_key WHERE project = ?", (name,))
+                base.execute("DELETE FROM document WHERE project = ?", (name,))
+                base.execute("DELETE FROM project WHERE name = ?", (name,))
             self._projects.pop(name, None)
             self._stores = {at: each for at, each in self._stores.items() if at[0] != name}
             self._keys = {at: each for at, each in self._keys.items() if each.project != name}
@@ -113,37 +90,92 @@ class Metadata:
         return list(self._stores.values())
 
     def create_logstore(self, project: str, name: str, document: dict[str, Any]) -> None:
-        """Add one whose name is free, its shards dividing the key space evenly."""
+        """Add one whose name is free."""
         now = time.time_ns()
         seconds = now // 1_000_000_000
-        with self._lock, self._base:
-            self._base.execute("BEGIN")
-            added = self._base.execute(
-                "INSERT INTO logstore (project, name, document, created, modified)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (project, name, json.dumps(document), seconds, seconds),
-            )
-            ident = int(added.lastrowid or 0)
-            shards = _divide(int(document["shardCount"]), now)
-            self._base.executemany(
-                "INSERT INTO shard VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        ident,
-                        each.number,
-                        f"{each.begin:032x}",
-                        f"{each.end:033x}",
-                        each.created,
-                        each.first_sequence,
-                    )
-                    for each in shards
-                ],
-            )
-        store = contract.Logstore(
-            ident, project, name, document, None, shards, created=seconds, modified=seconds
-        )
+        count = int(document["shardCount"])
+        ranges = contract.divide(0, contract.KEY_SPACE, count)
+        shards = _shards(ranges, number=0, now=now, parents=())
         with self._lock:
+            with self._transaction() as base:
+                added = base.execute(
+                    "INSERT INTO logstore (project, name, document, search, created, modified,"
+                    " shards_made) VALUES (?, ?, ?, NULL, ?, ?, ?)",
+                    (project, name, json.dumps(document), seconds, seconds, count),
+                )
+                ident = int(added.lastrowid or 0)
+                _insert_shards(base, ident, shards)
+            store = contract.Logstore(
+                ident, project, name, document, None, shards, created=seconds, modified=seconds
+            )
+            self._prepare(store)
             self._stores[project, name] = store
+
+    def replace_shards(
+        self,
+        store: contract.Logstore,
+        sealed: Sequence[int],
+        ranges: Sequence[tuple[int, int]],
+    ) -> contract.Logstore | None:
+        """Make the shards `sealed` read-only and let new ones take `ranges`; the Logstore then.
+
+        None where one of them is gone or read-only already.
+        """
+        now = time.time_ns()
+        with self._lock:
+            current = self._stores.get((store.project, store.name))
+            if current is None or not set(sealed) <= {each.number for each in current.writable}:
+                return None
+            with self._transaction() as base:
+                (made,) = base.execute(
+                    "SELECT shards_made FROM logstore WHERE ident = ?", (current.ident,)
+                ).fetchone()
+                added = _shards(ranges, number=made, now=now, parents=tuple(sealed))
+                kept = tuple(
+                    dataclasses.replace(each, sealed=now) if each.number in sealed else each
+                    for each in current.shards
+                )
+                changed = _with_shards(current, kept + added)
+                base.executemany(
+                    "UPDATE shard SET sealed = ? WHERE store = ? AND number = ?",
+                    [(now, current.ident, number) for number in sealed],
+                )
+                _insert_shards(base, current.ident, added)
+                base.execute(
+                    "UPDATE logstore SET document = ?, shards_made = ? WHERE ident = ?",
+                    (json.dumps(changed.document), made + len(added), current.ident),
+                )
+            self._prepare(changed)
+            self._stores[store.project, store.name] = changed
+            return changed
+
+    def delete_shards(self, store: contract.Logstore, numbers: Sequence[int]) -> None:
+        """Remove read-only shards with their data."""
+        with self._lock:
+            current = self._stores.get((store.project, store.name))
+            if current is None:
+                return
+            gone = {each.number for each in current.shards if each.sealed} & set(numbers)
+            with self._transaction() as base:
+                base.executemany(
+                    "DELETE FROM shard WHERE store = ? AND number = ?",
+                    [(current.ident, number) for number in gone],
+                )
+            kept = tuple(each for each in current.shards if each.number not in gone)
+            self._stores[store.project, store.name] = dataclasses.replace(current, shards=kept)
+
+    def drop_expired_shards(self, now: int) -> None:
+        """Remove read-only shards that retention has emptied by `now` (nanoseconds)."""
+        for store in self.all_logstores():
+            if store.ttl_days >= contract.FOR_EVER_DAYS:
+                continue
+            oldest = now - store.ttl_days * contract.DAY
+            expired = [each.number for each in store.shards if 0 < each.sealed < oldest]
+            if expired:
+                self.delete_shards(store, expired)
+
+    def _prepare(self, store: contract.Logstore) -> None:
+        """Called before a Logstore with new shards is seen by anybody."""
 
     def update_logstore(self, store: contract.Logstore, document: dict[str, Any]) -> None:
         """Replace its document."""
@@ -154,12 +186,18 @@ class Metadata:
         self._change(store, index=index)
 
     def delete_logstore(self, store: contract.Logstore) -> None:
-        """Remove it."""
-        with self._lock, self._base:
-            self._base.execute("BEGIN")
-            self._base.execute("DELETE FROM shard WHERE store = ?", (store.ident,))
-            self._base.execute("DELETE FROM logstore WHERE ident = ?", (store.ident,))
+        """Remove it with what belongs to it."""
         with self._lock:
+            with self._transaction() as base:
+                _delete_store(base, store.ident)
+                base.execute(
+                    "DELETE FROM document WHERE project = ? AND kind = ?",
+                    (store.project, store.consumer_groups),
+                )
+                base.execute(
+                    "DELETE FROM document WHERE project = ? AND kind = ? AND name = ?",
+                    (store.project, contract.TAGS, f"{store.project}#{store.name}"),
+                )
             self._stores.pop((store.project, store.name), None)
 
     def raise_first_sequence(self, store: int, shard: int, sequence: int) -> None:
@@ -185,7 +223,13 @@ class Metadata:
         with self._lock:
             self._base.execute(
                 "INSERT OR REPLACE INTO access_key VALUES (?, ?, ?, ?, ?)",
-                (key.ident, key.secret, key.project, rights, key.created),
+                (
+                    key.ident,
+                    self._sealing.seal(key.ident, key.secret),
+                    key.project,
+                    rights,
+                    key.created,
+                ),
             )
             self._keys[key.ident] = key
 
@@ -212,11 +256,19 @@ class Metadata:
         for row in self._base.execute("SELECT name, description, created, modified FROM project"):
             self._projects[row[0]] = contract.Project(*row)
         shards: dict[int, list[contract.Shard]] = {}
-        for store, number, begin, end, created, first in self._base.execute(
-            "SELECT store, number, begin_key, end_key, created, first_sequence FROM shard"
-            " ORDER BY store, number"
+        for store, number, begin, end, created, first, sealed, parents in self._base.execute(
+            "SELECT store, number, begin_key, end_key, created, first_sequence, sealed, parents"
+            " FROM shard ORDER BY store, number"
         ):
-            shard = contract.Shard(number, int(begin, 16), int(end, 16), created, first)
+            shard = contract.Shard(
+                number=number,
+                begin=int(begin, 16),
+                end=int(end, 16),
+                created=created,
+                first_sequence=first,
+                sealed=sealed,
+                parents=tuple(map(int, parents.split())),
+            )
             shards.setdefault(store, []).append(shard)
         for ident, project, name, document, search, created, modified in self._base.execute(
             "SELECT ident, project, name, document, search, created, modified FROM logstore"
@@ -231,16 +283,74 @@ class Metadata:
                 created=created,
                 modified=modified,
             )
-        for ident, secret, project, rights, created in self._base.execute(
+        self._load_keys()
+
+    def _any_sealed(self) -> bool:
+        return any(
+            sealing.is_sealed(secret)
+            for (secret,) in self._base.execute("SELECT secret FROM access_key")
+        )
+
+    def _load_keys(self) -> None:
+        rows = self._base.execute(
             "SELECT ident, secret, project, rights, created FROM access_key"
-        ):
+        ).fetchall()
+        plain = []
+        for ident, kept, project, rights, created in rows:
+            sealed = sealing.is_sealed(kept)
+            secret = self._sealing.open(ident, kept) if sealed else kept
             key = contract.AccessKey(ident, secret, project, frozenset(rights.split(",")), created)
             self._keys[ident] = key
+            if not sealed:
+                plain.append(key)
+        for key in plain:  # of the first format
+            self.add_key(key)
+        if plain:
+            self._forget_erased()
 
 
-def _divide(count: int, now: int) -> tuple[contract.Shard, ...]:
-    edges = [contract.KEY_SPACE * n // count for n in range(count + 1)]
+def _shards(
+    ranges: Sequence[tuple[int, int]], *, number: int, now: int, parents: tuple[int, ...]
+) -> tuple[contract.Shard, ...]:
     return tuple(
-        contract.Shard(n, edges[n], edges[n + 1], created=now // 1_000_000_000, first_sequence=now)
-        for n in range(count)
+        contract.Shard(
+            number=number + place,
+            begin=begin,
+            end=end,
+            created=now // 1_000_000_000,
+            first_sequence=now,
+            parents=parents,
+        )
+        for place, (begin, end) in enumerate(ranges)
     )
+
+
+def _with_shards(store: contract.Logstore, shards: tuple[contract.Shard, ...]) -> contract.Logstore:
+    changed = dataclasses.replace(store, shards=shards)
+    document = store.document | {"shardCount": len(changed.writable)}
+    return dataclasses.replace(changed, document=document)
+
+
+def _insert_shards(base: sqlite3.Connection, store: int, shards: Sequence[contract.Shard]) -> None:
+    base.executemany(
+        "INSERT INTO shard (store, number, begin_key, end_key, created, first_sequence, parents)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                store,
+                each.number,
+                f"{each.begin:032x}",
+                f"{each.end:033x}",
+                each.created,
+                each.first_sequence,
+                " ".join(map(str, each.parents)),
+            )
+            for each in shards
+        ],
+    )
+
+
+def _delete_store(base: sqlite3.Connection, ident: int) -> None:
+    for table in ("shard", "checkpoint", "ticket"):
+        base.execute(f"DELETE FROM {table} WHERE store = ?", (ident,))  # noqa: S608 - our names
+    base.execute("DELETE FROM logstore WHERE ident = ?", (ident,))

@@ -1,16 +1,16 @@
 """The append-only log: numbered files of records, the newest one open for writing.
 
-`records` is the format of one record, `committer` the only writer, `embedded` keeps the index in
-memory. At start every segment is walked once: a torn tail of the newest file (a crash in
-mid-write, never acknowledged) is cut off; damage elsewhere costs the records it covers and is
-reported with its place and size.
+`records` is the format of one record, `committer` the only writer, `embedded` knows where records
+lie. At start the newest segment is walked: a torn tail (a crash in mid-write, never acknowledged)
+is cut off; damage elsewhere costs the records it covers and is reported with its place and size.
+Closed segments are walked only where their index is missing.
 """
 
 import dataclasses
 import logging
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from loghub_ingest.storage import records
@@ -34,26 +34,37 @@ class Found:
     length: int
 
 
-class Segments:
-    """The segment files of one directory. Not thread-safe: one writer, and readers by `read`."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of a segment that holds no valid record."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
-        self._directory = directory
+    segment: int
+    offset: int
+    bytes: int
+
+
+Closed = Callable[[int, int], None]
+"""Told of a segment that is not written to any more, and how many of its bytes are the log's."""
+
+
+class Segments:
+    """The segment files of one directory: one writer; `read` from any thread."""
+
+    def __init__(self, directory: pathlib.Path, closed: Closed) -> None:
+        self._directory, self._closed = directory, closed
         directory.mkdir(parents=True, exist_ok=True)
-        self._open: dict[int, int] = {}
+        self._file = -1
         self._current = 0
         self._size = 0
 
-    def recover(self) -> Iterator[Found]:
-        """Every valid record, oldest first; then the log is ready for writing."""
-        numbers = self.numbers()
-        for number in numbers:
-            yield from self._walk(number, newest=number == numbers[-1])
-        if numbers:
-            self._current = numbers[-1]
-            self._size = os.fstat(self._file(self._current)).st_size
-        if not numbers or self._size < len(records.MAGIC):
-            self._begin(max(numbers, default=0) + 1)
+    def resume(self) -> None:
+        """Make the log ready for writing, after the newest segment was walked."""
+        self._current = max(self.numbers(), default=0)
+        if self._current:
+            self._file = os.open(self.path(self._current), os.O_RDWR | os.O_CLOEXEC)
+            self._size = os.fstat(self._file).st_size
+        if self._size < len(records.MAGIC):
+            self._begin(self._current + 1)
 
     def write(self, data: bytes) -> tuple[int, int]:
         """Append `data` and make it durable; returns segment and offset.
@@ -62,8 +73,9 @@ class Segments:
             OSError: nothing of `data` stays.
         """
         if self._size >= SEGMENT_BYTES:
+            self._closed(self._current, os.fstat(self._file).st_size)
             self._begin(self._current + 1)
-        file, offset = self._file(self._current), self._size
+        file, offset = self._file, self._size
         try:
             _write_all(file, data, offset)
             os.fdatasync(file)
@@ -74,15 +86,20 @@ class Segments:
         return self._current, offset
 
     def read(self, segment: int, offset: int, length: int) -> bytes:
-        """Bytes of a record as they are on disk; fewer where the file is short."""
-        return os.pread(self._file(segment), length, offset)
+        """Bytes of a record as they are on disk; fewer where the file is short.
+
+        Opened for each read: the number of segments has no bound, that of descriptors has.
+
+        Raises:
+            FileNotFoundError: retention dropped the segment.
+        """
+        with self.path(segment).open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), length, offset)
 
     def drop(self, segment: int) -> None:
-        """Delete a segment that is not the current one."""
-        file = self._open.pop(segment, None)
-        if file is not None:
-            os.close(file)
-        self._path(segment).unlink(missing_ok=True)
+        """Delete a segment that is not the current one, its index first."""
+        self.index(segment).unlink(missing_ok=True)
+        self.path(segment).unlink(missing_ok=True)
 
     def numbers(self) -> list[int]:
         """Every segment there is, oldest first."""
@@ -94,26 +111,27 @@ class Segments:
         return self._current
 
     def close(self) -> None:
-        """Close every file."""
-        for file in self._open.values():
-            os.close(file)
-        self._open.clear()
+        """Close the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
-    def _path(self, number: int) -> pathlib.Path:
+    def path(self, number: int) -> pathlib.Path:
+        """The file of a segment."""
         return self._directory / f"{number:012d}.log"
 
-    def _file(self, number: int) -> int:
-        if number not in self._open:
-            self._open[number] = os.open(self._path(number), os.O_RDWR | os.O_CLOEXEC)
-        return self._open[number]
+    def index(self, number: int) -> pathlib.Path:
+        """The index of a closed segment."""
+        return self._directory / f"{number:012d}.idx"
 
     def _begin(self, number: int) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        file = os.open(self._path(number), flags, 0o640)
+        file = os.open(self.path(number), flags, 0o640)
         _write_all(file, records.MAGIC, 0)
         os.fdatasync(file)
         _sync_directory(self._directory)
-        self._open[number] = file
+        self.close()
+        self._file = file
         self._current, self._size = number, len(records.MAGIC)
 
     def _abandon(self, file: int, offset: int) -> None:
@@ -125,34 +143,44 @@ class Segments:
             _log.exception("a failed write could not be cut off; recovery will do it")
         self._size = SEGMENT_BYTES
 
-    def _walk(self, number: int, *, newest: bool) -> Iterator[Found]:
-        file = self._file(number)
-        size = os.fstat(file).st_size
-        if os.pread(file, len(records.MAGIC), 0) != records.MAGIC:
-            _log.error("segment has no valid beginning", extra={"segment": number, "bytes": size})
-        offset = len(records.MAGIC)
+    def walk(self, number: int, *, newest: bool) -> Iterator[Found]:
+        """Every valid record of a segment; a torn end of the newest one is cut off."""
+        path = self.path(number)
+        for found in walk(path, number):
+            if isinstance(found, Found):
+                yield found
+            elif newest and found.offset + found.bytes == path.stat().st_size:
+                _cut(path, found)
+            else:
+                _log.error("stored bytes are damaged and lost", extra=dataclasses.asdict(found))
+
+
+def walk(path: pathlib.Path, number: int) -> Iterator[Found | Damage]:
+    """Everything that a segment's file holds, in order."""
+    with path.open("rb") as opened:
+        file, size = opened.fileno(), os.fstat(opened.fileno()).st_size
+        start = len(records.MAGIC)
+        if os.pread(file, start, 0) != records.MAGIC:
+            yield Damage(number, 0, min(start, size))
+        offset = start
         while offset < size:
             found = _record(file, offset)
             if found is None:
-                after = _next_valid(file, offset + 1, size)
-                if after is None and newest:
-                    self._cut(number, offset, size)
-                    return
-                end = size if after is None else after
-                lost = {"segment": number, "offset": offset, "bytes": end - offset}
-                _log.error("stored bytes are damaged and lost", extra=lost)
+                end = _next_valid(file, offset + 1, size) or size
+                yield Damage(number, offset, end - offset)
                 offset = end
                 continue
             head, length = found
             yield Found(head, number, offset, length)
             offset += length
 
-    def _cut(self, number: int, offset: int, size: int) -> None:
-        torn = {"segment": number, "offset": offset, "bytes": size - offset}
-        _log.warning("an unfinished write is cut off; it was never acknowledged", extra=torn)
-        file = self._file(number)
-        os.ftruncate(file, offset)
-        os.fsync(file)
+
+def _cut(path: pathlib.Path, torn: Damage) -> None:
+    words = "an unfinished write is cut off; it was never acknowledged"
+    _log.warning(words, extra=dataclasses.asdict(torn))
+    with path.open("r+b") as file:
+        file.truncate(torn.offset)
+        os.fsync(file.fileno())
 
 
 def _record(file: int, offset: int) -> tuple[records.Head, int] | None:

@@ -1,0 +1,100 @@
+//! The Python door of the service's compiled core: conversions and error mapping, nothing else.
+
+use loghub_ingest_core::program::Type;
+use loghub_ingest_core::scan::{self, Column, Hit, Window};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// A column's key, path and type.
+type Named = (String, Vec<String>, String);
+
+/// The values of one column, as a list.
+#[derive(IntoPyObject)]
+enum Values {
+    Text(Vec<Option<String>>),
+    Long(Vec<Option<i64>>),
+    Double(Vec<Option<f64>>),
+}
+
+/// Times, then one list per column.
+type Columns = (Vec<u32>, Vec<Values>);
+
+/// Topic, source, tags, number of logs.
+type Head = (String, String, Vec<(String, String)>, usize);
+
+/// A compiled query over log groups; the interpreter's lock is released while it works.
+#[pyclass(frozen)]
+struct Scanner {
+    inner: scan::Scanner,
+    window: Window,
+}
+
+#[pymethods]
+impl Scanner {
+    #[new]
+    fn new(program_json: &str, begin: u32, end: u32, topic: Option<String>) -> PyResult<Self> {
+        let inner = scan::Scanner::new(program_json).map_err(PyValueError::new_err)?;
+        Ok(Self { inner, window: Window { begin, end, topic } })
+    }
+
+    fn hits(&self, py: Python<'_>, raw: &[u8]) -> Vec<Hit> {
+        py.detach(|| self.inner.hits(raw, &self.window))
+    }
+
+    fn counts(&self, py: Python<'_>, raw: &[u8], step: u32) -> Vec<u64> {
+        py.detach(|| self.inner.counts(raw, &self.window, step))
+    }
+
+    fn columns(&self, py: Python<'_>, raw: &[u8], names: Vec<Named>) -> Columns {
+        let wanted: Vec<Column> = names.into_iter().map(column).collect();
+        let (times, found) = py.detach(|| self.inner.columns(raw, &self.window, &wanted));
+        let values = found.into_iter().map(|each| match each {
+            scan::Values::Text(values) => Values::Text(values),
+            scan::Values::Long(values) => Values::Long(values),
+            scan::Values::Double(values) => Values::Double(values),
+        });
+        (times, values.collect())
+    }
+}
+
+fn column((key, path, kind): Named) -> Column {
+    let kind = match kind.as_str() {
+        "long" => Type::Long,
+        "double" => Type::Double,
+        _ => Type::Text,
+    };
+    Column { key, path, kind }
+}
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "a list of Python arrives as a vector")]
+fn render<'py>(
+    py: Python<'py>,
+    raw: &[u8],
+    positions: Vec<u32>,
+) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    let found = py.detach(|| scan::render(raw, &positions));
+    found
+        .into_iter()
+        .map(|pairs| {
+            let record = PyDict::new(py);
+            pairs.into_iter().try_for_each(|(key, value)| record.set_item(key, value))?;
+            Ok(record)
+        })
+        .collect()
+}
+
+#[pyfunction]
+fn head(py: Python<'_>, raw: &[u8]) -> Head {
+    py.detach(|| scan::head(raw))
+}
+
+/// The compiled core of `loghub_ingest`.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<Scanner>()?;
+    module.add_function(wrap_pyfunction!(render, module)?)?;
+    module.add_function(wrap_pyfunction!(head, module)?)
+}
