@@ -35,6 +35,10 @@ build: setup ## Build every program in release mode into .venv/bin
 demo: setup ## A cluster, the three programs, a small shop, and its lines read back
 	@$(PY) tools/demo.py
 
+.PHONY: try
+try: setup ## The service and an agent as two local processes on sample files: no cluster, no root
+	@$(PY) tools/try_it.py
+
 .PHONY: images
 images: setup ## Build the images and load them into the cluster
 	@$(PY) tools/images.py build

@@ -125,6 +125,7 @@ class RecordingCore:
             name = pipeline["name"]
             pipelines[name] = {
                 "readBytes": 10, "readLines": 1, "sentBytes": 9, "sentLines": 1,
+                "parseErrors": {"no_match": 4}, "droppedLines": {"filter": 6},
                 "sentRequests": 1, "retries": 2, "lostFiles": 0, "lost": {"rotated": 5},
                 "lagSeconds": 0.5, "queueBytes": 3, "lastError": self.last_errors.get(name, ""),
             }  # fmt: skip

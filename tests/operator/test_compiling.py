@@ -1,5 +1,9 @@
 """From a LogConfig to its LogPipeline, and what is refused with which sentence."""
 
+import json
+import pathlib
+import re
+
 import pytest
 import yaml
 
@@ -24,20 +28,39 @@ def test_smallest_config_selects_its_namespace_and_both_streams():
     assert "multiline" not in found
 
 
-def test_preset_becomes_its_pattern():
-    found = compiling.pipeline(METADATA, config(multiline={"preset": "Java"}), STORE, WHERE)
-    assert found["multiline"]["start"] == configs.PRESETS["Java"]
+GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("preset", sorted(configs.PRESETS))
-def test_every_preset_is_a_valid_pattern(preset):
-    compiling.check(config(multiline={"start": configs.PRESETS[preset]}))
+@pytest.mark.parametrize("case", sorted(path.stem for path in GOLDEN.glob("*.yaml")))
+def test_config_compiles_to_its_golden_pipeline(case):
+    written = yaml.safe_load((GOLDEN / f"{case}.yaml").read_text())
+    spec = config(**written["config"])
+    compiling.check(spec)
+    assert compiling.pipeline(METADATA, spec, STORE, WHERE) == written["pipeline"]
 
 
-@pytest.mark.parametrize("start", ["([a-z", "(?=ahead)", "a{2000}", r"\1"])
-def test_pattern_that_agents_cannot_run_is_refused_by_field(start):
-    with pytest.raises(compiling.InvalidError, match=r"spec\.multiline\.start"):
-        compiling.check(config(multiline={"start": start}))
+@pytest.mark.parametrize("pattern", ["([a-z", "(?=ahead)", "a{2000}", r"\1"])
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"multiline": {"start": "PATTERN"}}, "multiline.start"),
+        ({"multiline": {"continue": "PATTERN"}}, "multiline.continue"),
+        ({"parser": {"regex": {"pattern": "PATTERN"}}}, "parser.regex.pattern"),
+        ({"processors": [{"mask": {"key": "a", "pattern": "PATTERN"}}]}, "processors[0].mask"),
+        ({"processors": [{"filter": {"include": {"a": "PATTERN"}}}]}, "processors[0].filter.incl"),
+    ],
+)
+def test_pattern_that_agents_cannot_run_is_refused_by_field(spec, field, pattern):
+    spec = json.loads(json.dumps(spec).replace('"PATTERN"', json.dumps(pattern)))
+    with pytest.raises(compiling.InvalidError, match=re.escape(f"spec.{field}")):
+        compiling.check(config(**spec))
+
+
+@pytest.mark.parametrize(("pattern", "keys"), [("(a)(b)", ["x"]), ("abc", []), ("(a)", ["x", "y"])])
+def test_keys_that_do_not_fit_the_groups_are_refused(pattern, keys):
+    spec = config(parser={"regex": {"pattern": pattern, "keys": keys}})
+    with pytest.raises(compiling.InvalidError, match=r"groups and \d keys"):
+        compiling.check(spec)
 
 
 def test_names_of_pipelines_do_not_collide_where_the_dash_moves():

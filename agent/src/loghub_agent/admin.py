@@ -1,4 +1,4 @@
-"""The agent's own HTTP port: is it alive, is it ready, what has it counted.
+"""The agent's own HTTP port: alive, ready, what it counted, and why it collects what.
 
 `/healthz` fails only for what a restart mends: a call into the core or a watch that makes no
 progress at all. That the API server or a destination is away is no such thing. A loop that is stuck
@@ -6,6 +6,7 @@ does not answer, which the kubelet takes as a failure too. `/readyz`: the first 
 """
 
 import contextlib
+import ipaddress
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Final
@@ -27,7 +28,7 @@ _MAX_REQUEST_BYTES: Final = 16 * 1024
 
 
 class Health:
-    """What the three pages say."""
+    """What the pages say."""
 
     def __init__(
         self,
@@ -36,12 +37,17 @@ class Health:
         ready: Callable[[], bool],
         refresh: Callable[[], Awaitable[None]],
         exposition: metrics.Exposition,
+        explain: Callable[[str], str],
     ) -> None:
-        """`stuck` yields sentences about what makes no progress; `refresh` takes new counters."""
+        """`stuck` yields sentences about what makes no progress; `refresh` takes new counters.
+
+        `explain` answers a question about a container or a path.
+        """
         self._stuck = stuck
         self._ready = ready
         self._refresh = refresh
         self._exposition = exposition
+        self._explain = explain
 
     async def live(self, _: web.Request) -> web.Response:
         """Answer /healthz."""
@@ -63,6 +69,21 @@ class Health:
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
+    async def explain(self, request: web.Request) -> web.Response:
+        """Answer /explain?of=CONTAINER, to this machine only: the answer names pods."""
+        try:
+            local = ipaddress.ip_address(request.remote or "").is_loopback
+        except ValueError:
+            local = False
+        if not local:
+            return web.Response(text="only this machine may ask; use kubectl exec\n", status=403)
+        asked = request.query.get("of", "")
+        if not asked:
+            return web.Response(text="ask for /explain?of=NAMESPACE/POD/CONTAINER\n", status=400)
+        with contextlib.suppress(errors.CoreError):
+            await self._refresh()
+        return web.Response(text=self._explain(asked))
+
 
 @contextlib.asynccontextmanager
 async def serving(listen: str, health: Health) -> AsyncIterator[None]:
@@ -81,6 +102,7 @@ async def serving(listen: str, health: Health) -> AsyncIterator[None]:
     application.router.add_get("/healthz", health.live)
     application.router.add_get("/readyz", health.ready)
     application.router.add_get("/metrics", health.metrics)
+    application.router.add_get("/explain", health.explain)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

@@ -63,6 +63,17 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=environment.get("LOGHUB_ONCE", "").lower() in {"1", "true", "yes"},
         help="end when everything is read and acknowledged (LOGHUB_ONCE=true)",
     )
+    explain = commands.add_parser(
+        "explain",
+        help="say which pipelines take a container, how far they are, and why others do not",
+        description="Asks the agent that runs on this machine (in a cluster: kubectl exec).",
+    )
+    explain.add_argument(
+        "what", metavar="WHAT", help="NAMESPACE/POD[/CONTAINER], POD, CONTAINER or a log's path"
+    )
+    _Flags(explain.add_argument_group("the running agent"), environment).add(
+        "--admin", "address of its --admin-listen", "127.0.0.1:8081", metavar="HOST:PORT"
+    )
     return parser
 
 
@@ -191,6 +202,12 @@ def _run_in_cluster(options: argparse.Namespace) -> Coroutine[Any, Any, None]:
     )
 
 
+def _explain(options: argparse.Namespace) -> None:
+    from loghub_agent import asking  # noqa: PLC0415  (a running agent needs none of it)
+
+    print(asking.explain(options.what, options.admin), end="")  # noqa: T201  (the answer)
+
+
 def _run(options: argparse.Namespace) -> None:
     if options.log_level not in _LEVELS:
         raise errors.UsageError(f"--log-level is {options.log_level!r}; give {', '.join(_LEVELS)}")
@@ -204,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 fine, 1 failed, 2 wrong usage."""
     options = _parser(os.environ).parse_args(arguments)
     try:
-        _run(options)
+        _explain(options) if options.command == "explain" else _run(options)
     except errors.UsageError as fault:
         print(f"loghub-agent: {fault}", file=sys.stderr)  # noqa: T201  (for the person at the keys)
         return _EXIT_USAGE

@@ -28,11 +28,12 @@ class Index:
             return
         for candidates in (self._everywhere, self._by_namespace.get(pod.namespace, ())):
             for pipeline in candidates:
-                if _selects(pipeline, pod):
+                if selects(pipeline, pod):
                     yield pipeline
 
 
-def _selects(pipeline: plan.Pipeline, pod: pods.Pod) -> bool:
+def selects(pipeline: plan.Pipeline, pod: pods.Pod) -> bool:
+    """Say whether the pod's labels and annotations are those that `pipeline` selects."""
     if pipeline.pod_labels and (pod.labels is None or not pipeline.pod_labels.matches(pod.labels)):
         return False
     if not pipeline.pod_annotations:

@@ -31,6 +31,12 @@ _PIPELINE_GAUGES: Final = {
     "queueBytes": ("loghub_agent_queue_bytes", "Bytes read and not yet acknowledged."),
 }
 
+_BY_REASON: Final = {
+    "lost": ("loghub_agent_lost_bytes", "Bytes that can no longer arrive."),
+    "parse_errors": ("loghub_agent_parse_errors", "Lines that could not be parsed."),
+    "dropped": ("loghub_agent_dropped_lines", "Records that the pipeline does not want."),
+}
+
 
 def core_families(stats: supervisor.Stats) -> Iterator[Family]:
     """Yield the core's counters as metric families."""
@@ -44,13 +50,12 @@ def core_families(stats: supervisor.Stats) -> Iterator[Family]:
         for pipeline, numbers in stats.pipelines.items():
             gauge.add_metric((pipeline,), numbers.gauges[key])
         yield gauge
-    lost = Counter(
-        "loghub_agent_lost_bytes", "Bytes that can no longer arrive.", labels=("pipeline", "reason")
-    )
-    for pipeline, numbers in stats.pipelines.items():
-        for reason, count in numbers.lost.items():
-            lost.add_metric((pipeline, reason), count)
-    yield lost
+    for key, (name, text) in _BY_REASON.items():
+        counter = Counter(name, text, labels=("pipeline", "reason"))
+        for pipeline, numbers in stats.pipelines.items():
+            for reason, count in getattr(numbers, key).items():
+                counter.add_metric((pipeline, reason), count)
+        yield counter
     yield _sources(stats)
     yield gauge_of(
         "loghub_agent_open_deleted_files",

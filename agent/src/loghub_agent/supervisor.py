@@ -58,6 +58,10 @@ class PipelineStats:
     """`lagSeconds`, `queueBytes`."""
     lost: Mapping[str, float]
     """Bytes by reason."""
+    parse_errors: Mapping[str, float]
+    """Lines by reason; most of them arrive as they are."""
+    dropped: Mapping[str, float]
+    """Records left out because the pipeline asks for it, by reason."""
     last_error: str
 
 
@@ -168,6 +172,8 @@ def _read_stats(document: Mapping[str, Any]) -> Stats:
                 counters={key: pipeline[key] for key in COUNTERS},
                 gauges={key: pipeline[key] for key in GAUGES},
                 lost=dict(pipeline["lost"]),
+                parse_errors=dict(pipeline["parseErrors"]),
+                dropped=dict(pipeline["droppedLines"]),
                 last_error=str(pipeline["lastError"])[:_MAX_ERROR],
             )
             for name, pipeline in document["pipelines"].items()

@@ -5,6 +5,7 @@ Golden files in `tests/operator/golden` hold the result; the agent's tests read 
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import re2
@@ -44,19 +45,53 @@ def check(spec: configs.LogConfigSpec) -> None:
     Raises:
         InvalidError: a pattern that is none.
     """
-    if spec.multiline is None or spec.multiline.start is None:
-        return
+    for field, pattern in _patterns(spec):
+        groups, names = _groups(field, pattern)
+        regex = spec.parser.regex if spec.parser else None
+        if regex is None or field != "parser.regex.pattern":
+            continue
+        if groups != len(regex.keys) if regex.keys else not names:
+            raise InvalidError(
+                f"spec.parser.regex.pattern has {groups} groups and {len(regex.keys)} keys. "
+                "Give each group one key, or a name of its own: (?P<name>...)."
+            )
+
+
+def _patterns(spec: configs.LogConfigSpec) -> Iterator[tuple[str, str]]:
+    """Every pattern of a spec with the field it stands in."""
+    lines = spec.multiline
+    if lines is not None:
+        for name, pattern in (
+            ("start", lines.start), ("continue", lines.continue_), ("end", lines.end)
+        ):  # fmt: skip
+            if pattern is not None:
+                yield f"multiline.{name}", pattern
+    if spec.parser is not None and spec.parser.regex is not None:
+        yield "parser.regex.pattern", spec.parser.regex.pattern
+    for number, each in enumerate(spec.processors):
+        where = f"processors[{number}]"
+        if each.mask is not None:
+            yield f"{where}.mask.pattern", each.mask.pattern
+        if each.filter is not None:
+            for kind, map_ in (("include", each.filter.include), ("exclude", each.filter.exclude)):
+                for key, pattern in map_.items():
+                    yield f"{where}.filter.{kind}.{key}", pattern
+
+
+def _groups(field: str, pattern: str) -> tuple[int, int]:
+    """How many groups a pattern that agents can run has, and how many of them have names."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 1 << 20
     try:
-        re2.compile(spec.multiline.start, options)
+        compiled = re2.compile(pattern, options)
     except re2.error as fault:
         words = fault.args[0].decode() if isinstance(fault.args[0], bytes) else fault.args[0]
         raise InvalidError(
-            f"spec.multiline.start is no valid regular expression: {words} "
-            f"(in {spec.multiline.start!r}). The syntax is RE2; correct the pattern."
+            f"spec.{field} is no valid regular expression: {words} "
+            f"(in {pattern!r}). The syntax is RE2; correct the pattern."
         ) from fault
+    return int(compiled.groups), len(compiled.groupindex)
 
 
 def target(spec: projects.LogProjectSpec, name: str, *, bundled: str, credentials: str) -> Target:
@@ -107,13 +142,27 @@ def pipeline(
         "tags": {"static": dict(spec.tags.static), "podLabels": dict(spec.tags.pod_labels)},
     }
     if spec.multiline is not None:
-        start = spec.multiline.start or configs.PRESETS[spec.multiline.preset or "Java"]
-        found["multiline"] = {
-            "start": start,
-            "flushAfter": spec.multiline.flush_after,
-            "maxBytes": spec.multiline.max_bytes,
-        }
+        found["multiline"] = _explicit(spec.multiline)
+    return found | _shaping(spec)
+
+
+def _shaping(spec: configs.LogConfigSpec) -> dict[str, Any]:
+    """How lines become fields; nothing where they stay as they are."""
+    found: dict[str, Any] = {}
+    if spec.parser is not None:
+        found["parser"] = _explicit(spec.parser)
+        found["onParseError"] = spec.on_parse_error
+        found["keepRaw"] = spec.keep_raw
+    if spec.time is not None:
+        found["time"] = _explicit(spec.time)
+    if spec.processors:
+        found["processors"] = [_explicit(each) for each in spec.processors]
     return found
+
+
+def _explicit(found: model.Model) -> dict[str, Any]:
+    """With every default written out: agents need not know them."""
+    return found.model_dump(by_alias=True, exclude_none=True)
 
 
 def _dump(found: model.Model) -> dict[str, Any]:

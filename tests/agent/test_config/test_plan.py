@@ -48,6 +48,7 @@ def test_head_is_the_cores_pipeline_without_sources():
             "credentials": "key",
         },
         "multiline": None,
+        "shaping": None,
     }
 
 

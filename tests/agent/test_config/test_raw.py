@@ -66,7 +66,7 @@ def test_complete_document_is_read():
         "tier",
     ]
     assert spec.streams == ("Stdout", "Stderr")
-    assert spec.multiline == raw.Multiline(r"^\d{4}-", "5s", 524288)
+    assert spec.multiline == raw.Multiline("", r"^\d{4}-", "", "", "5s", 524288)
     assert spec.label_tags == {"app": "_app_"}
 
 
@@ -84,7 +84,7 @@ def test_optional_section_may_be_missing(path, value):
         ("select.podLabels.matchLabel", {}, "spec.select.podLabels.matchLabel", "known here"),
         ("input.stdout.stream", [], "spec.input.stdout.stream", "is not a field"),
         ("input.containerFiles", {}, "spec.input.containerFiles", "is not a field"),
-        ("multiline.end", "x", "spec.multiline.end", "is not a field"),
+        ("multiline.ends", "x", "spec.multiline.ends", "is not a field"),
         ("tags.env", {}, "spec.tags.env", "is not a field"),
         ("origin.extra", "x", "spec.origin.extra", "is not a field"),
         ("version", 2, "spec.version", "update the agents"),
@@ -112,7 +112,9 @@ def test_optional_section_may_be_missing(path, value):
          "spec.select.podLabels.matchExpressions[0].values", "must be empty"),
         ("input", {}, "spec.input.stdout", "the one input"),
         ("input.stdout.streams", ["stdout"], "spec.input.stdout.streams[0]", "Stdout or Stderr"),
-        ("multiline.start", REMOVED, "spec.multiline.start", "is required"),
+        ("multiline.start", REMOVED, "spec.multiline", "either preset or some of"),
+        ("multiline.preset", "Java", "spec.multiline", "either preset or some of"),
+        ("multiline.preset", "Cobol", "spec.multiline.preset", "must be one of"),
         ("multiline.maxBytes", 0, "spec.multiline.maxBytes", "between 1 and"),
         ("multiline.maxBytes", "1", "spec.multiline.maxBytes", "whole number, not text"),
         ("tags.static", {"": "x"}, "spec.tags.static", "1 to 128 characters"),

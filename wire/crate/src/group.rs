@@ -49,8 +49,18 @@ fn pair(out: &mut Vec<u8>, field: u8, key: &[u8], value: &[u8]) {
 ///
 /// Values must be UTF-8: a service refuses the whole group otherwise.
 pub fn log(out: &mut Vec<u8>, time: u32, time_ns: u32, contents: &[(&[u8], &[u8])]) {
+    log_of(out, time, time_ns, contents.iter().copied());
+}
+
+/// As [`log`], of fields that stand in no slice; they are gone over twice, for their size first.
+pub fn log_of<'a>(
+    out: &mut Vec<u8>,
+    time: u32,
+    time_ns: u32,
+    contents: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+) {
     let mut size = 1 + varint_len(time as usize) + 5;
-    for (key, value) in contents {
+    for (key, value) in contents.clone() {
         let inner = pair_len(key, value);
         size += 1 + varint_len(inner) + inner;
     }

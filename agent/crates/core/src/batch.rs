@@ -1,13 +1,18 @@
 //! Records of one source, encoded as they come, until they are worth a request.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::counters::Counters;
 use crate::joining::Record;
+use crate::parsing::time::When;
+use crate::parsing::Shaper;
 use crate::plan::{Compression, Settings, Source};
 
 /// A log group in the making.
 #[derive(Debug, Default)]
 pub struct Batch {
+    shaping: Option<Shaping>,
     body: Vec<u8>,
     /// Records in it.
     pub logs: usize,
@@ -15,6 +20,13 @@ pub struct Batch {
     pub bytes: u64,
     /// When its first record came.
     pub began: Option<Instant>,
+}
+
+/// What takes records apart, and where it counts what it meets.
+#[derive(Debug)]
+struct Shaping {
+    shaper: Shaper,
+    counters: Arc<Counters>,
 }
 
 /// A finished body.
@@ -31,21 +43,29 @@ pub struct Sealed {
 }
 
 impl Batch {
+    /// Takes records apart by `shaper` from now on, or ships them as they are.
+    pub fn change_shaper(&mut self, shaper: Option<Shaper>, counters: &Arc<Counters>) {
+        self.shaping = shaper.map(|shaper| Shaping { shaper, counters: Arc::clone(counters) });
+    }
+
     /// Adds a record, read at `now`.
     pub fn add(&mut self, record: &Record<'_>, now: Instant) {
         // The service refuses a group with a byte that is not UTF-8: what is not is replaced.
         let content = String::from_utf8_lossy(record.content);
         let stamp = String::from_utf8_lossy(record.stamp);
-        slswire::group::log(
-            &mut self.body,
-            record.time,
-            record.time_ns,
-            &[
-                (b"content", content.as_bytes()),
-                (b"_time_", stamp.as_bytes()),
-                (b"_source_", record.stream.name().as_bytes()),
-            ],
-        );
+        let written: [(&[u8], &[u8]); 2] =
+            [(b"_time_", stamp.as_bytes()), (b"_source_", record.stream.name().as_bytes())];
+        if let Some(Shaping { shaper, counters }) = &mut self.shaping {
+            let received = When { seconds: record.time, nanos: record.time_ns };
+            let outcome = shaper.shape(&content, received, now);
+            outcome.count(&counters.parsing);
+            let Ok(when) = outcome.kept else { return };
+            let fields = shaper.pairs(&content).chain(written);
+            slswire::group::log_of(&mut self.body, when.seconds, when.nanos, fields);
+        } else {
+            let fields = [(&b"content"[..], content.as_bytes()), written[0], written[1]];
+            slswire::group::log(&mut self.body, record.time, record.time_ns, &fields);
+        }
         self.logs += 1;
         self.bytes += record.content.len() as u64;
         self.began.get_or_insert(now);
@@ -59,7 +79,8 @@ impl Batch {
 
     /// Ends the group and leaves an empty batch.
     pub fn seal(&mut self, source: &Source, compression: Compression) -> Sealed {
-        let done = std::mem::take(self);
+        let empty = Self { shaping: self.shaping.take(), ..Self::default() };
+        let done = std::mem::replace(self, empty);
         let mut raw = done.body;
         slswire::group::text(&mut raw, "", &source.source);
         for (key, value) in &source.tags {

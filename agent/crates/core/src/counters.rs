@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use crate::parsing::fault::{Tallied, Tally};
+
 /// Longest error kept.
 const ERROR_CHARS: usize = 300;
 
@@ -26,6 +28,8 @@ pub struct Counters {
     pub retries: AtomicU64,
     /// Bytes that wait for their acknowledgement.
     pub queue_bytes: AtomicU64,
+    /// Lines that could not be parsed, and records that the pipeline does not want.
+    pub parsing: Tally,
     /// Files that went away with an end that was not read.
     pub lost_files: AtomicU64,
     lost: Mutex<BTreeMap<&'static str, u64>>,
@@ -46,6 +50,8 @@ pub struct Snapshot {
     lost_files: u64,
     lost: BTreeMap<&'static str, u64>,
     last_error: String,
+    #[serde(flatten)]
+    parsing: Tallied,
     /// Age of the oldest record not acknowledged.
     pub lag_seconds: f64,
 }
@@ -87,6 +93,7 @@ impl Counters {
             lost_files: get(&self.lost_files),
             lost: self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            parsing: self.parsing.snapshot(),
             lag_seconds,
         }
     }

@@ -17,6 +17,7 @@ use crate::delivery::Lane;
 use crate::files::Scratch;
 use crate::http::Keys;
 use crate::joining::Rule;
+use crate::parsing::{Shape, Shaper};
 use crate::plan::{self, Destination, Plan, Settings};
 use crate::source::{Reader, State, Surroundings};
 
@@ -33,6 +34,7 @@ const KEPT: Duration = Duration::from_secs(3600);
 struct Running {
     spec: plan::Pipeline,
     rule: Option<Rule>,
+    shape: Option<Arc<Shape>>,
     lane: Arc<Lane>,
     counters: Arc<Counters>,
     readers: BTreeMap<String, Reader>,
@@ -314,12 +316,20 @@ impl Shared {
 
     fn change(&self, inner: &mut Inner, spec: &plan::Pipeline) -> Result<(), String> {
         let rule = spec.multiline.as_ref().map(Rule::new).transpose()?;
+        let known =
+            inner.pipelines.get(&spec.name).filter(|each| each.spec.shaping == spec.shaping);
+        let shape = match (known, &spec.shaping) {
+            (Some(running), _) => running.shape.clone(),
+            (None, Some(shaping)) => Some(Arc::new(Shape::new(shaping)?)),
+            (None, None) => None,
+        };
         let lane = self
             .lane(inner, &spec.destination)
             .map_err(|fault| format!("no thread for the destination: {fault}"))?;
         let running = inner.pipelines.entry(spec.name.clone()).or_insert_with(|| Running {
             spec: spec.clone(),
             rule: None,
+            shape: None,
             lane: Arc::clone(&lane),
             counters: Arc::default(),
             readers: BTreeMap::new(),
@@ -329,7 +339,13 @@ impl Shared {
                 reader.change_rule(rule.clone());
             }
         }
+        if running.spec.shaping != spec.shaping {
+            for reader in running.readers.values_mut() {
+                reader.change_shaper(shape.clone().map(Shaper::new), &running.counters);
+            }
+        }
         running.rule = rule;
+        running.shape = shape;
         running.lane = lane;
         running.spec = spec.clone();
         Ok(())
@@ -353,7 +369,10 @@ impl Shared {
             } else {
                 let places = restored.remove(&key(name, &id)).unwrap_or_default();
                 let rule = running.rule.clone();
-                Reader::new(source, places, rule, self.settings.max_line_bytes)
+                let mut reader = Reader::new(source, places, rule, self.settings.max_line_bytes);
+                let shaper = running.shape.clone().map(Shaper::new);
+                reader.change_shaper(shaper, &running.counters);
+                reader
             };
             running.readers.insert(id, reader);
         }

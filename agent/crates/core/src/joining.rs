@@ -6,14 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use regex::bytes::{Regex, RegexBuilder};
-
 use crate::cri;
 use crate::files::Place;
+use crate::parsing::lines::{Grouping, State};
 use crate::plan::{Multiline, Stream};
-
-/// Bytes of memory that one pattern may need; users' patterns stay far below.
-const PATTERN_BYTES: usize = 1 << 20;
 
 /// A finished record. Most are one line and borrow the bytes that were just read; only what waits
 /// for more is copied. `batch` encodes it at once.
@@ -39,6 +35,7 @@ struct Unfinished {
     stream: Stream,
     content: Vec<u8>,
     begin: Place,
+    state: State,
     touched: Instant,
 }
 
@@ -51,6 +48,7 @@ impl Unfinished {
             stream: record.stream,
             content: record.content.to_vec(),
             begin,
+            state: State::default(),
             touched,
         }
     }
@@ -69,7 +67,7 @@ impl Unfinished {
 /// The pattern and limits of multi-line records.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    start: Regex,
+    groups: Grouping,
     flush: Duration,
     max_bytes: usize,
 }
@@ -80,14 +78,10 @@ impl Rule {
     /// # Errors
     /// The pattern is none, or needs too much memory.
     pub fn new(multiline: &Multiline) -> Result<Self, String> {
-        let start = RegexBuilder::new(&multiline.start)
-            .size_limit(PATTERN_BYTES)
-            .dfa_size_limit(PATTERN_BYTES)
-            .build()
-            .map_err(|fault| format!("multiline.start is no usable pattern: {fault}"))?;
+        let groups = Grouping::new(multiline)?;
         let flush = Duration::try_from_secs_f64(multiline.flush_seconds)
             .map_err(|fault| format!("multiline.flushAfter is no duration: {fault}"))?;
-        Ok(Self { start, flush, max_bytes: multiline.max_bytes })
+        Ok(Self { groups, flush, max_bytes: multiline.max_bytes })
     }
 }
 
@@ -172,14 +166,25 @@ impl Joiner {
             return;
         };
         let trace = &mut self.traces[line.stream as usize];
-        let begins = rule.start.is_match(line.content);
-        match trace {
-            Some(open) if !begins && fits(open, line, rule.max_bytes) => {
+        let step = rule.groups.step(trace.as_ref().map(|open| open.state), line.content);
+        match (trace.as_mut(), step.state) {
+            (Some(open), state) if step.append && fits(open, line, rule.max_bytes) => {
                 open.content.push(b'\n');
                 open.content.extend_from_slice(line.content);
+                open.state = state.unwrap_or_default();
                 open.touched = now;
+                if state.is_none() {
+                    give(trace.take(), out);
+                }
             }
-            _ => give(trace.replace(Unfinished::new(line, begin, now)), out),
+            (_, Some(state)) => {
+                let fresh = Unfinished { state, ..Unfinished::new(line, begin, now) };
+                give(trace.replace(fresh), out);
+            }
+            (_, None) => {
+                give(trace.take(), out);
+                out(line);
+            }
         }
     }
 
@@ -233,9 +238,19 @@ mod tests {
         String::from_utf8(record.content.to_vec()).unwrap()
     }
 
+    fn start(pattern: &str, max_bytes: usize) -> Multiline {
+        Multiline {
+            preset: None,
+            start: Some(pattern.into()),
+            go_on: None,
+            end: None,
+            flush_seconds: 0.0,
+            max_bytes,
+        }
+    }
+
     fn java(max_bytes: usize) -> Joiner {
-        let multiline = Multiline { start: r"^\d{4}-".into(), flush_seconds: 0.0, max_bytes };
-        Joiner::new(Some(Rule::new(&multiline).unwrap()), 1000)
+        Joiner::new(Some(Rule::new(&start(r"^\d{4}-", max_bytes)).unwrap()), 1000)
     }
 
     #[test]
@@ -279,9 +294,9 @@ mod tests {
 
     #[test]
     fn pattern_that_would_need_too_much_memory_is_refused_with_a_sentence() {
-        for start in ["([a-z", r"(\pL{1000}){1000}"] {
-            let multiline = Multiline { start: start.into(), flush_seconds: 1.0, max_bytes: 1000 };
-            assert!(Rule::new(&multiline).unwrap_err().starts_with("multiline.start"), "{start}");
+        for pattern in ["([a-z", r"(\pL{1000}){1000}"] {
+            let words = Rule::new(&start(pattern, 1000)).unwrap_err();
+            assert!(words.starts_with("multiline.start"), "{words}");
         }
     }
 }

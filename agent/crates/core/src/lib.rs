@@ -15,5 +15,6 @@ pub mod files;
 pub mod http;
 pub mod joining;
 pub mod listing;
+pub mod parsing;
 pub mod plan;
 pub mod source;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::parsing::spec::Shaping;
+
 /// Everything this node collects.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +26,9 @@ pub struct Pipeline {
     pub destination: Destination,
     /// How lines become records.
     pub multiline: Option<Multiline>,
+    /// How records become fields; without it they are the field `content`.
+    #[serde(default)]
+    pub shaping: Option<Shaping>,
     /// The containers.
     pub sources: Vec<Source>,
 }
@@ -82,8 +87,18 @@ pub enum Compression {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Multiline {
+    /// A language whose stack traces are joined, or `JSON`; stands for all patterns.
+    #[serde(default)]
+    pub preset: Option<String>,
     /// What the first line of a record matches.
-    pub start: String,
+    #[serde(default)]
+    pub start: Option<String>,
+    /// What further lines match.
+    #[serde(default, rename = "continue")]
+    pub go_on: Option<String>,
+    /// What the last line of a record matches.
+    #[serde(default)]
+    pub end: Option<String>,
     /// A record ends when nothing came for that long.
     pub flush_seconds: f64,
     /// A record ends before it grows beyond that.

@@ -17,6 +17,7 @@ use crate::delivery::{Acknowledged, Lane, Package};
 use crate::files::{Found, Identity, LogFile, Place, Saved, Scratch};
 use crate::joining::{Joiner, Record, Rule};
 use crate::listing;
+use crate::parsing::Shaper;
 use crate::plan::{Compression, Settings, Source, Stream};
 
 /// Chunks read from one source before others have their turn.
@@ -361,6 +362,11 @@ impl Reader {
         let now = Instant::now();
         joiner.flush_all(&mut |record| batch.add(record, now));
         joiner.change_rule(rule);
+    }
+
+    /// Takes records apart by another shaper from now on.
+    pub fn change_shaper(&mut self, shaper: Option<Shaper>, counters: &Arc<Counters>) {
+        self.batch.change_shaper(shaper, counters);
     }
 
     /// Files it knows.

@@ -18,6 +18,7 @@ from loghub_agent import (
     collecting,
     credentials,
     errors,
+    explaining,
     inventory,
     lifecycle,
     metrics,
@@ -201,6 +202,9 @@ class Agent:
             ready=self.collecting.first_plan.is_set,
             refresh=self.collecting.look,
             exposition=exposition,
+            explain=lambda asked: explaining.explain(
+                asked, self.collecting, pods_dir=str(self._settings.pods_dir)
+            ),
         )
         async with admin.serving(self._settings.admin_listen, health):
             await lifecycle.run_until(

@@ -20,6 +20,9 @@ Longer ones (last-applied-configuration and its kind) would fill a node's memory
 MAX_TAG_CHARACTERS: Final = 128
 """Longest tag name: the key limit of SLS (128 B)."""
 
+JSON_DEPTH: Final = (1, 10)
+"""Least and most `parser.json.maxDepth`; the core's own bound."""
+
 FLUSH_SECONDS: Final = (0.01, 600.0)
 """Least and most `multiline.flushAfter`. The most is a guess: a record held longer is not live."""
 

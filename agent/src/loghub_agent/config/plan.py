@@ -58,6 +58,7 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
         "generation": generation,
         "destination": _destination(spec.destination, subject),
         "multiline": _multiline(spec.multiline, subject),
+        "shaping": spec.shaping,
     }
     return Pipeline(
         name=name,
@@ -113,4 +114,11 @@ def _multiline(multiline: raw.Multiline | None, subject: str) -> dict[str, str |
             f"{subject}: spec.multiline.flushAfter is not a duration between {least:g}s and "
             f"{most:g}s; write it as 5s or 250ms"
         )
-    return {"start": multiline.start, "flushSeconds": flush, "maxBytes": multiline.max_bytes}
+    patterns = {
+        "preset": multiline.preset,
+        "start": multiline.start,
+        "continue": multiline.go_on,
+        "end": multiline.end,
+    }
+    given = {name: text for name, text in patterns.items() if text}
+    return given | {"flushSeconds": flush, "maxBytes": multiline.max_bytes}

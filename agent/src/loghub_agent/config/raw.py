@@ -8,11 +8,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from loghub_agent.config import limits, reading, selectors
+from loghub_agent.config import limits, reading, selectors, shaping
 
 STREAMS: Final = ("Stdout", "Stderr")
 COMPRESSIONS: Final = ("LZ4", "None")
 """What the core can do today; the contract also names ZSTD, which this agent refuses by name."""
+
+PRESETS: Final = ("Java", "Python", "Go", "DotNet", "Ruby", "NodeJS", "JSON")
+"""Kinds of records that the core knows how to join."""
 
 _MAX_GENERATION: Final = 2**63 - 1
 """Generations are int64 in Kubernetes."""
@@ -47,9 +50,13 @@ class Select:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Multiline:
-    """How lines join: `start` in the syntax of Rust's regex crate, `flush_after` a duration."""
+    """How lines join: patterns in the syntax of Rust's regex crate, `flush_after` a duration."""
 
+    preset: str
     start: str
+    go_on: str
+    """`continue` in the document."""
+    end: str
     flush_after: str
     max_bytes: int
 
@@ -62,6 +69,7 @@ class Spec:
     select: Select
     streams: tuple[str, ...]
     multiline: Multiline | None
+    shaping: shaping.Document | None
     static_tags: Mapping[str, str]
     label_tags: Mapping[str, str]
 
@@ -87,6 +95,7 @@ def read(document: object, *, subject: str) -> Spec:
         select=_read_select(root.section("select")),
         streams=_read_input(root.required_section("input")),
         multiline=_read_multiline(root.section("multiline")),
+        shaping=shaping.read(root),
         static_tags=static_tags,
         label_tags=label_tags,
     )
@@ -177,11 +186,17 @@ def _read_multiline(section: reading.Section | None) -> Multiline | None:
     if section is None:
         return None
     multiline = Multiline(
-        start=section.text("start"),
+        preset=section.choice("preset", ("", *PRESETS), ""),
+        start=section.text("start", ""),
+        go_on=section.text("continue", ""),
+        end=section.text("end", ""),
         flush_after=section.text("flushAfter", "5s"),
         max_bytes=section.whole("maxBytes", limits.MULTILINE_BYTES, 512 * 1024),
     )
     section.end()
+    patterns = bool(multiline.start or multiline.go_on or multiline.end)
+    if patterns == bool(multiline.preset):
+        section.refuse("", "must have either preset or some of start, continue and end")
     return multiline
 
 

@@ -70,25 +70,33 @@ class Section:
             self.refuse(key, "is missing; it is required")
         return section
 
-    def _checked_text(self, key: str, value: object, limit: int) -> str:
+    def _checked_text(self, key: str, value: object, limit: int, *, control: bool = False) -> str:
         if not isinstance(value, str):
             self.refuse(key, f"must be text, not {_kind(value)}; put it in quotes")
         if len(value) > limit:
             self.refuse(key, f"is longer than {limit} characters; shorten it")
-        if any(ord(character) < 0x20 and character != "\t" for character in value):
+        if not control and any(ord(character) < 0x20 and character != "\t" for character in value):
             self.refuse(key, "holds a control character; remove it")
         return value
 
     def text(
-        self, key: str, default: str | None = None, *, limit: int = limits.MAX_TEXT_CHARACTERS
+        self,
+        key: str,
+        default: str | None = None,
+        *,
+        limit: int = limits.MAX_TEXT_CHARACTERS,
+        control: bool = False,
     ) -> str:
-        """Return the non-empty text at `key`; without a default the key is required."""
+        """Return the non-empty text at `key`; without a default the key is required.
+
+        `control` allows control characters, a newline between pairs for one.
+        """
         value = self._take(key)
         if value is _MISSING:
             if default is None:
                 self.refuse(key, "is missing; it is required")
             return default
-        text = self._checked_text(key, value, limit)
+        text = self._checked_text(key, value, limit, control=control)
         if not text and default is None:
             self.refuse(key, "is empty; give it a value")
         return text
@@ -111,6 +119,24 @@ class Section:
             self.refuse(key, f"must be a whole number, not {_kind(value)}")
         if not bounds[0] <= value <= bounds[1]:
             self.refuse(key, f"is {value}; it must lie between {bounds[0]} and {bounds[1]}")
+        return value
+
+    def number(self, key: str, bounds: tuple[float, float]) -> float:
+        """Return the number at `key`, which is required, within `bounds` (both included)."""
+        value = self._take(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(key, "must be a number" if value is not _MISSING else "is missing")
+        if not bounds[0] <= value <= bounds[1]:
+            self.refuse(key, f"is {value}; it must lie between {bounds[0]:g} and {bounds[1]:g}")
+        return float(value)
+
+    def flag(self, key: str) -> bool:
+        """Return the boolean at `key`; false where it is absent."""
+        value = self._take(key)
+        if value is _MISSING:
+            return False
+        if not isinstance(value, bool):
+            self.refuse(key, f"must be true or false, not {_kind(value)}")
         return value
 
     def _list(self, key: str) -> list[Any]:

@@ -15,6 +15,7 @@ from loghub_agent import (
     collecting,
     credentials,
     errors,
+    explaining,
     inventory,
     lifecycle,
     metrics,
@@ -129,6 +130,9 @@ class Agent:
             ready=self.collecting.first_plan.is_set,
             refresh=self.collecting.look,
             exposition=exposition,
+            explain=lambda asked: explaining.explain(
+                asked, self.collecting, pods_dir=str(self._settings.pods_dir)
+            ),
         )
         jobs = [self.collecting.run(), self._keep_looking()]
         if self._standalone.once:

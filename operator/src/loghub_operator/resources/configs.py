@@ -1,17 +1,10 @@
 """LogConfig: which containers' lines go to which LogStore, and how."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import pydantic
 
-from loghub_operator.resources import model
-
-PRESETS: Final = {
-    "Java": r"^(\d{4}[-/]\d{2}[-/]\d{2}|\[|\d{2}:\d{2}:\d{2}|[A-Z][a-z]{2} \d{1,2},)",
-    "Python": r"^(\d{4}-\d{2}-\d{2}|[A-Z]+[: ]|Traceback \(most recent call last\))",
-    "Go": r"^(\d{4}/\d{2}/\d{2}|\{|[IWEF]\d{4} |level=|time=|panic: )",
-}
-"""What the first line of a record looks like, by language."""
+from loghub_operator.resources import model, shaping
 
 
 class Stdout(model.Model):
@@ -38,15 +31,26 @@ class Selector(model.Model):
 
 
 class Multiline(model.Model):
-    """Records of more than one line."""
+    """Records of more than one line: a language's stack traces, pretty JSON, or by patterns."""
 
     model_config = pydantic.ConfigDict(
         json_schema_extra=model.rules(
-            ("has(self.preset) != has(self.start)", "set exactly one of preset and start")
+            (
+                "has(self.preset) != (has(self.start) || has(self.__continue__) || has(self.end))",
+                "set either preset or some of start, continue and end",
+            )
         )
     )
-    preset: Literal["Java", "Python", "Go"] | None = None
-    start: Annotated[str, pydantic.Field(min_length=1, max_length=1024)] | None = None
+    preset: Literal["Java", "Python", "Go", "DotNet", "Ruby", "NodeJS", "JSON"] | None = None
+    start: shaping.Pattern | None = pydantic.Field(
+        default=None, description="What the first line matches."
+    )
+    continue_: shaping.Pattern | None = pydantic.Field(
+        default=None, alias="continue", description="What further lines match."
+    )
+    end: shaping.Pattern | None = pydantic.Field(
+        default=None, description="What the last line matches."
+    )
     flush_after: Annotated[
         str, pydantic.Field(max_length=16, pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|m)$")
     ] = "5s"
@@ -75,5 +79,15 @@ class LogConfigSpec(model.Model):
     input: Input
     selector: Selector = Selector()
     multiline: Multiline | None = None
+    parser: shaping.Parser | None = None
+    time: shaping.Time | None = None
+    on_parse_error: Literal["KeepRaw", "Drop"] = pydantic.Field(
+        default="KeepRaw",
+        description="A line that cannot be parsed: arrives as __raw_log__, or is dropped.",
+    )
+    keep_raw: bool = pydantic.Field(
+        default=False, description="Parsed records have their line too, as __raw__."
+    )
+    processors: shaping.Processors = pydantic.Field(default=[])
     tags: Tags = Tags()
     delivery: Delivery = Delivery()
