@@ -80,7 +80,7 @@ class Server(Service):
 
 def make_body(lines: int) -> Body:
     """A PutLogs of that many access-log lines, each distinct."""
-    dice = random.Random(lines)  # noqa: S311 - repeatable
+    dice = random.Random(lines)
     logs, size, now = [], 0, int(time.time())
     for number in range(lines):
         text = (

@@ -20,7 +20,7 @@ TRACE: Final = (
 
 def lines(total: int, seed: int = 1) -> Iterator[tuple[str, str]]:
     """(content, level) until `total` bytes of CRI lines are reached."""
-    dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    dice = random.Random(seed)
     size = number = 0
     while size < total:
         number += 1
