@@ -104,7 +104,9 @@ class Segments:
 
     def numbers(self) -> list[int]:
         """Every segment there is, oldest first."""
-        return sorted(int(path.stem) for path in self._directory.glob("*.log"))
+        names = (path.stem for path in self._directory.glob("*.log"))
+        # Foreign files are left alone.
+        return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     @property
     def current(self) -> int:
