@@ -212,3 +212,30 @@ def test_what_the_operator_compiles_is_what_the_agent_runs(path, tmp_path):
     text = planning.build([pipeline], [], pods_dir="/var/log/pods", node="node-1").text
     assert json.loads(core.apply(text)) == {"failed": {}}
     core.close()
+
+
+def tried(pipeline, *lines):
+    rules = json.loads(f"{{{pipeline.head}}}")
+    rules = {key: rules[key] for key in ("multiline", "shaping")}
+    return json.loads(_core.try_lines(json.dumps(rules), list(lines), (1704067200, 5)))
+
+
+def test_sample_lines_run_through_the_real_joiner_and_parser(make_pipeline):
+    pipeline = make_pipeline(
+        multiline={"preset": "Java"},
+        parser={"regex": {"pattern": "(?s)(?P<level>[A-Z]+) (?P<message>.*)"}},
+        processors=[{"filter": {"exclude": {"level": "DEBUG"}}}],
+    )
+    lines = ["ERROR failed", "java.lang.Error: x", "\tat A.b(A.java:1)", "DEBUG no", "?"]
+    trace, debug, bad = tried(pipeline, *lines)
+    assert trace["record"] == "\n".join(lines[:3])
+    assert trace["fields"][0] == ["level", "ERROR"]
+    assert trace["time"] == [1704067200, 5]
+    assert (debug["dropped"], debug["fields"]) == ("filter", [])
+    assert (bad["fault"], bad["fields"]) == ("no_match", [["__raw_log__", "?"]])
+
+
+def test_sample_lines_of_rules_that_cannot_be_used_say_which(make_pipeline):
+    pipeline = make_pipeline(parser={"grok": {"pattern": "%{NOPE:x}"}})
+    with pytest.raises(ValueError, match=r"parser\.grok\.pattern: %\{NOPE\} is not known"):
+        tried(pipeline, "a")

@@ -2,6 +2,10 @@
 
 __version__: str
 
+def try_lines(rules_json: str, lines: list[str], received: tuple[int, int]) -> str:
+    # What `{"multiline": ..., "shaping": ...}` of a plan makes of sample lines.
+    ...
+
 class Core:
     # Moves bytes from container log files to acknowledged `PutLogs` requests.
     def __init__(self, state_dir: str, settings_json: str) -> None: ...

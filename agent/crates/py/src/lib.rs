@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use loghub_agent_core::engine;
+use loghub_agent_core::parsing::time::When;
+use loghub_agent_core::parsing::trial;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -61,9 +63,25 @@ impl Core {
     }
 }
 
+/// What the plan's `multiline` and `shaping` make of sample lines received at a unix time.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over an owned list")]
+fn try_lines(
+    py: Python<'_>,
+    rules_json: &str,
+    lines: Vec<String>,
+    received: (u32, u32),
+) -> PyResult<String> {
+    let received = When { seconds: received.0, nanos: received.1 };
+    let tried =
+        py.detach(|| trial::run(rules_json, &lines, received)).map_err(PyValueError::new_err)?;
+    serde_json::to_string(&tried).map_err(|fault| PyValueError::new_err(fault.to_string()))
+}
+
 /// The compiled core of `loghub_agent`.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(try_lines, module)?)?;
     module.add_class::<Core>()
 }

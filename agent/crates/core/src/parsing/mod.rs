@@ -26,6 +26,7 @@ pub mod spec;
 pub mod syslog;
 pub mod template;
 pub mod time;
+pub mod trial;
 
 use std::sync::Arc;
 use std::time::Instant;
