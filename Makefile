@@ -82,6 +82,10 @@ unit: setup control-plane ## Python and Rust tests that need no cluster
 	@$(RUN)/pytest -q -m "not cluster"
 	@cargo test --quiet --workspace --locked
 
+.PHONY: soak
+soak: setup ## The agent's faults again and again: hundreds of kills, 10,000 files (minutes)
+	@LOGHUB_SOAK=40 $(RUN)/pytest -q --timeout 1800 tests/agent/faults
+
 .PHONY: e2e
 e2e: setup ## The whole on a real cluster with two nodes, which stays up
 	@$(PY) -m harness up
