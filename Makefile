@@ -93,8 +93,8 @@ unit: setup control-plane ## Python and Rust tests that need no cluster
 	@cargo test --quiet --workspace --locked
 
 .PHONY: soak
-soak: setup ## The fault suite at length: hundreds of kills
-	@LOGHUB_SOAK_KILLS=300 $(RUN)/pytest -q --timeout=7200 tests/ingest/faults tests/ingest/test_faults.py
+soak: setup ## The fault suites at length: hundreds of kills, 10,000 files (an hour)
+	@LOGHUB_SOAK=40 LOGHUB_SOAK_KILLS=300 $(RUN)/pytest -q --timeout=7200 tests/agent/faults tests/ingest
 
 .PHONY: e2e
 e2e: setup ## The whole on a real cluster with two nodes, which stays up

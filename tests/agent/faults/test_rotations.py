@@ -9,7 +9,10 @@ import pytest
 
 from rig import agent, kubelet, stage
 
+SOAK = pytest.mark.soak
 
+
+@pytest.mark.soak
 def test_rotations_online_lose_nothing(scene, container):
     scene.agent.start()
     for _ in range(6):
@@ -32,6 +35,7 @@ def test_rotations_while_lines_flow_lose_nothing(scene, container):
     scene.check(stage.contents(container))
 
 
+@pytest.mark.soak
 def test_rotations_while_the_agent_lags_lose_nothing(scene, container):
     scene.agent.start("--queue-bytes-per-destination", "65536", "--batch-bytes", "32768")
     container.lines(1000)
@@ -49,7 +53,7 @@ def test_rotations_while_the_agent_lags_lose_nothing(scene, container):
     scene.check(stage.contents(container), repeats=True)
 
 
-@pytest.mark.parametrize("rotations", [1, 2, 4])
+@pytest.mark.parametrize("rotations", [pytest.param(1, marks=SOAK), pytest.param(2, marks=SOAK), 4])
 def test_rotations_while_down_lose_nothing(scene, container, rotations):
     container.lines(3000)
     scene.agent.start()
@@ -99,7 +103,7 @@ def test_file_lost_while_down_is_counted(scene, container):
     )
 
 
-@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("down", [pytest.param(False, marks=SOAK), True])
 def test_part_before_a_rotation_and_rest_after_it_are_one_record(scene, container, down):
     scene.agent.start()
     container.lines(10)
@@ -116,6 +120,7 @@ def test_part_before_a_rotation_and_rest_after_it_are_one_record(scene, containe
     scene.check(expected, repeats=down)
 
 
+@pytest.mark.soak
 def test_stack_trace_over_a_rotation_is_one_record(scene, container):
     rest = "  multiline: {start: '^E', flushAfter: 2s}\n  input: {stdout: {}}\n"
     scene.agent.pipeline("lines", rest=rest)
@@ -129,6 +134,7 @@ def test_stack_trace_over_a_rotation_is_one_record(scene, container):
     scene.check(["Error\n at a\n at b\n at c", "End"])
 
 
+@pytest.mark.soak
 def test_copied_and_truncated_log_loses_nothing(scene, container):
     scene.agent.start()
     for number in range(5):
@@ -141,7 +147,7 @@ def test_copied_and_truncated_log_loses_nothing(scene, container):
     scene.check(stage.contents(container))
 
 
-@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("down", [False, pytest.param(True, marks=SOAK)])
 def test_log_truncated_and_regrown_past_the_old_offset_loses_nothing(scene, container, down):
     scene.agent.start()
     container.lines(1500)
@@ -175,6 +181,7 @@ def test_inode_of_a_removed_log_used_again_while_down_loses_nothing(scene, conta
     scene.check(stage.contents(container))
 
 
+@pytest.mark.soak
 def test_two_containers_with_the_same_first_bytes_are_two(scene):
     twins = [kubelet.Container(scene.agent.pods, f"twin-{name}") for name in "ab"]
     same = b"2026-01-02T03:04:05Z stdout F the same first line of both " + b"y" * 2000 + b"\n"

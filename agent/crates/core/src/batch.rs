@@ -34,6 +34,8 @@ struct Shaping {
 pub struct Sealed {
     /// As on the wire.
     pub body: Vec<u8>,
+    /// How it is compressed.
+    pub compression: Compression,
     /// Its size before compression.
     pub raw_size: usize,
     /// Records in it.
@@ -87,10 +89,16 @@ impl Batch {
             slswire::group::tag(&mut raw, key, value);
         }
         let raw_size = raw.len();
-        let body = match compression {
-            Compression::Lz4 => slswire::compress::lz4(&raw),
-            Compression::None => raw,
+        let compressed = match compression {
+            Compression::Lz4 => Some(slswire::compress::lz4(&raw)),
+            // Should it fail, the body goes as it is, and says so.
+            Compression::Zstd => slswire::compress::zstd(&raw).ok(),
+            Compression::None => None,
         };
-        Sealed { body, raw_size, logs: done.logs, bytes: done.bytes }
+        let (body, compression) = match compressed {
+            Some(body) => (body, compression),
+            None => (raw, Compression::None),
+        };
+        Sealed { body, compression, raw_size, logs: done.logs, bytes: done.bytes }
     }
 }

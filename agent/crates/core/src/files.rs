@@ -315,6 +315,15 @@ impl LogFile {
         self.bytes = Bytes::Closed;
     }
 
+    /// Whether nothing was written to it yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.bytes {
+            Bytes::Plain(file) => file.metadata().is_ok_and(|found| found.len() == 0),
+            Bytes::Gzip(_) | Bytes::Closed => false,
+        }
+    }
+
     /// Whether it was read to its end and closed.
     #[must_use]
     pub fn finished(&self) -> bool {

@@ -16,6 +16,10 @@ pub type Keys = Arc<RwLock<HashMap<String, Credentials>>>;
 /// Largest error answer that is read.
 const ANSWER_BYTES: u64 = 64 * 1024;
 
+/// In every answer of the service itself. What comes without it was said by something between: a
+/// proxy's or a portal's 200 acknowledges nothing.
+const REQUEST_ID: &str = "x-log-requestid";
+
 const CONNECT_SECONDS: u64 = 5;
 const REQUEST_SECONDS: u64 = 30;
 
@@ -87,9 +91,10 @@ impl Sender {
         match request.send(sealed.body.as_slice()) {
             Ok(mut answer) => {
                 let status = answer.status().as_u16();
+                let by_service = answer.headers().contains_key(REQUEST_ID);
                 // Read to its end, so that the connection can be used again.
                 let body = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec();
-                judge(status, &body.unwrap_or_default(), &where_to)
+                judge(status, by_service, &body.unwrap_or_default(), &where_to)
             }
             Err(fault) => Outcome::Later(format!("{where_to}: {fault}")),
         }
@@ -101,8 +106,10 @@ impl Sender {
             ("host", self.host.clone()),
             ("x-log-bodyrawsize", sealed.raw_size.to_string()),
         ];
-        if self.destination.compression == Compression::Lz4 {
-            headers.push(("x-log-compresstype", "lz4".to_owned()));
+        match sealed.compression {
+            Compression::Lz4 => headers.push(("x-log-compresstype", "lz4".to_owned())),
+            Compression::Zstd => headers.push(("x-log-compresstype", "zstd".to_owned())),
+            Compression::None => {}
         }
         if self.destination.project_in == ProjectIn::Header {
             headers.push(("x-log-project", self.destination.project.clone()));
@@ -120,7 +127,12 @@ impl Sender {
 
 /// What an answer means for the body that was sent. Nothing is given up that may be taken later:
 /// stores, keys and rights appear, quotas pass; only a body the service calls wrong is.
-fn judge(status: u16, body: &[u8], where_to: &str) -> Outcome {
+fn judge(status: u16, by_service: bool, body: &[u8], where_to: &str) -> Outcome {
+    if !by_service {
+        return Outcome::Later(format!(
+            "{where_to}: HTTP {status} without {REQUEST_ID}, so it is not the service that answers"
+        ));
+    }
     if status == 200 {
         return Outcome::Done;
     }
@@ -152,14 +164,16 @@ mod tests {
     fn only_a_body_that_is_wrong_is_given_up() {
         let answer =
             |code: &str| format!(r#"{{"errorCode":"{code}","errorMessage":"m"}}"#).into_bytes();
-        assert_eq!(judge(200, b"", "h"), Outcome::Done);
-        assert!(matches!(judge(400, &answer("PostBodyInvalid"), "h"), Outcome::Refused(_)));
+        assert_eq!(judge(200, true, b"", "h"), Outcome::Done);
+        assert!(matches!(judge(400, true, &answer("PostBodyInvalid"), "h"), Outcome::Refused(_)));
         for (status, code) in
             [(401, "Unauthorized"), (404, "LogStoreNotExist"), (403, "WriteQuotaExceed")]
         {
-            assert!(matches!(judge(status, &answer(code), "h"), Outcome::Later(_)), "{code}");
+            assert!(matches!(judge(status, true, &answer(code), "h"), Outcome::Later(_)), "{code}");
         }
-        assert!(matches!(judge(400, b"<html>", "h"), Outcome::Later(_)));
-        assert!(matches!(judge(502, b"", "h"), Outcome::Later(_)));
+        assert!(matches!(judge(400, true, b"<html>", "h"), Outcome::Later(_)));
+        assert!(matches!(judge(502, true, b"", "h"), Outcome::Later(_)));
+        assert!(matches!(judge(200, false, b"", "h"), Outcome::Later(_)));
+        assert!(matches!(judge(400, false, &answer("PostBodyInvalid"), "h"), Outcome::Later(_)));
     }
 }

@@ -79,6 +79,9 @@ pub enum Compression {
     /// One LZ4 block.
     #[serde(rename = "LZ4")]
     Lz4,
+    /// A zstd frame with its content size.
+    #[serde(rename = "ZSTD")]
+    Zstd,
     /// As it is.
     None,
 }

@@ -23,9 +23,12 @@ use crate::plan::{Compression, Settings, Source, Stream};
 /// Chunks read from one source before others have their turn.
 const CHUNKS: usize = 4;
 
-/// A file that has a successor is at its end when it was silent for that long: the runtime opens
-/// the new file before it closes the old one.
+/// A renamed file may get lines until the runtime has opened its successor; so its end is its end
+/// when it was silent for that long.
 const LINGER: Duration = Duration::from_millis(250);
+
+/// The same when the successor has lines already: only what was on its way can still come.
+const LINGER_REOPENED: Duration = Duration::from_millis(50);
 
 /// How often a directory is listed again while it changes.
 const LISTINGS: usize = 4;
@@ -246,7 +249,7 @@ impl Reader {
                 break;
             }
             let quiet = *self.quiet_since.get_or_insert(now);
-            if now.duration_since(quiet) < LINGER {
+            if now.duration_since(quiet) < self.linger(at) {
                 break;
             }
             self.finish(at, around, now);
@@ -254,6 +257,17 @@ impl Reader {
             any = true;
         }
         Ok(any)
+    }
+
+    /// How long the file at `at` must have been silent to be at its end.
+    fn linger(&self, at: usize) -> Duration {
+        match (self.files.get(at), self.files.get(at + 1)) {
+            (Some(file), _) if file.named.gzip => Duration::ZERO,
+            // It was rotated away before the last rotation: nobody has it open for writing.
+            (_, Some(next)) if !next.named.current => Duration::ZERO,
+            (_, Some(next)) if !next.is_empty() => LINGER_REOPENED,
+            _ => LINGER,
+        }
     }
 
     fn read_chunk(

@@ -11,8 +11,7 @@ from typing import Final
 from loghub_agent.config import limits, reading, selectors, shaping
 
 STREAMS: Final = ("Stdout", "Stderr")
-COMPRESSIONS: Final = ("LZ4", "None")
-"""What the core can do today; the contract also names ZSTD, which this agent refuses by name."""
+COMPRESSIONS: Final = ("LZ4", "ZSTD", "None")
 
 PRESETS: Final = ("Java", "Python", "Go", "DotNet", "Ruby", "NodeJS", "JSON")
 """Kinds of records that the core knows how to join."""
@@ -117,8 +116,6 @@ def _read_destination(section: reading.Section) -> Destination:
     region = section.text("region", "")
     if signature == "V4" and not region:
         section.refuse("region", "is missing; signature V4 signs the region, so name it")
-    if section.text("compression", "") == "ZSTD":
-        section.refuse("compression", "is ZSTD, which this agent cannot do; use LZ4 or None")
     destination = Destination(
         endpoint=section.text("endpoint"),
         project=section.text("project"),

@@ -15,6 +15,14 @@ MAX_PODS: Final = 10_000
 _PARTS: Final = 3
 
 
+def changed(pods_dir: pathlib.Path) -> int:
+    """Return when a pod directory was last made or removed, in ns; 0 without `pods_dir`."""
+    try:
+        return pods_dir.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def find(pods_dir: pathlib.Path, *, node: str) -> list[pods.Pod]:
     """Return the pods that have a log directory; none where `pods_dir` does not exist (yet)."""
     try:

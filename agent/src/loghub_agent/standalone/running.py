@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 1.0
 """How often files and directories are looked at. Polling, because a directory of documents may lie
 on a file system that notifies nobody."""
+GLANCE_SECONDS: Final = 0.05
+"""How often only the pods directory's own time is looked at, which changes when a pod comes or
+goes: a pod may live for less than a second. One call of the system, so it costs next to nothing."""
 IDLE_POLL_SECONDS: Final = 0.2
 """How often the core is asked whether it is done."""
 
@@ -90,8 +93,12 @@ class Agent:
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            before = containers.changed(self._settings.pods_dir)
             await self.look()
+            for _ in range(round(LOOK_SECONDS / GLANCE_SECONDS)):
+                await asyncio.sleep(GLANCE_SECONDS)
+                if containers.changed(self._settings.pods_dir) != before:
+                    break
 
     async def _until_done(self, stop: asyncio.Event) -> None:
         """Set `stop` when everything is delivered, or when something never can be."""

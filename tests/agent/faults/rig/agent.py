@@ -38,7 +38,7 @@ class Agent:
         self.pipeline("lines")
 
     def pipeline(
-        self, name: str, *, endpoint: str = "", logstore: str = "", rest: str = ""
+        self, name: str, *, endpoint: str = "", logstore: str = "", rest: str = "", more: str = ""
     ) -> None:
         """Write a pipeline's document; a running agent takes it up."""
         draft = self.home / "draft"
@@ -54,7 +54,7 @@ spec:
     logstore: {logstore or self.logstore}
     region: loghub
     credentialsSecret: key
-{rest or "  input: {stdout: {}}"}
+{more}{rest or "  input: {stdout: {}}"}
 """
         )
         draft.rename(self.home / "pipelines" / f"{name}.yaml")
@@ -106,6 +106,10 @@ spec:
         except OSError:
             return 0.0
         return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(start))
+
+    def until_said(self, words: str) -> None:
+        """Wait until its log says so; a scrape makes it look at the core at once."""
+        until(words, lambda: self.metrics() and words in self.log.read_text())
 
 
 def until(

@@ -1,0 +1,82 @@
+"""A service that is away, slow, throttling, half there or somebody else."""
+
+import pytest
+
+from rig import agent, kubelet, proxy, stage
+
+SOAK = pytest.mark.soak
+
+
+@pytest.fixture
+def between(scene):
+    running = proxy.Proxy(scene.service)
+    scene.agent.endpoint = running.url
+    scene.agent.pipeline("lines")
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        proxy.CLOSED,
+        proxy.FOREIGN,
+        proxy.THROTTLED,
+        *(pytest.param(mode, marks=SOAK) for mode in (proxy.NONSENSE, proxy.BUSY, proxy.SLOW)),
+    ],
+)
+def test_records_outlast_a_bad_answer(scene, container, between, mode):
+    between.mode = mode
+    container.lines(3000)
+    scene.agent.start()
+    agent.until("the fault", lambda: between.faults >= (1 if mode == proxy.SLOW else 2))
+    container.lines(1000)
+    between.mode = proxy.PASS
+    scene.check(stage.contents(container))
+
+
+def test_answer_that_is_cut_may_repeat_a_request_and_loses_nothing(scene, container, between):
+    between.mode = proxy.CUT_ANSWER
+    container.lines(1000)
+    scene.agent.start()
+    agent.until("the fault", lambda: between.faults >= 2)
+    between.mode = proxy.PASS
+    container.lines(1000)
+    scene.check(stage.contents(container), repeats=True)
+
+
+def test_pod_deleted_while_the_service_is_away_loses_nothing(scene, container, between):
+    between.mode = proxy.CLOSED
+    container.lines(1000)
+    scene.agent.start()
+    agent.until("the fault", lambda: between.faults >= 1)
+    container.lines(3000)
+    agent.until("all is read", lambda: scene.agent.metric("loghub_agent_read_lines_total{") == 4000)
+    container.delete()
+    between.mode = proxy.PASS
+    scene.check(stage.contents(container))
+
+
+def test_dead_destination_delays_no_other_one(scene, container, between):
+    between.mode = proxy.CLOSED
+    rest = "  select: {namespaces: [elsewhere]}\n  input: {stdout: {}}\n"
+    scene.agent.pipeline("dead", endpoint=between.url, rest=rest)
+    scene.agent.pipeline(
+        "lines", endpoint=scene.service.url, rest=rest.replace("elsewhere", "shop")
+    )
+    other = kubelet.Container(scene.agent.pods, "other", namespace="elsewhere", width=400)
+    other.lines(30000)  # more than its queue takes
+    scene.agent.start()
+    agent.until("the fault", lambda: between.faults >= 1)
+    container.lines(1000)
+    scene.check(stage.contents(container), at_end=False)
+    between.mode = proxy.PASS
+    scene.check(stage.contents(container, other))
+
+
+@pytest.mark.parametrize("compression", ["ZSTD", pytest.param("None", marks=SOAK)])
+def test_every_compression_is_understood_by_the_service(scene, container, compression):
+    scene.agent.pipeline("lines", more=f"    compression: {compression}\n")
+    container.lines(5000)
+    scene.agent.start()
+    scene.check(stage.contents(container))

@@ -1,0 +1,103 @@
+"""Lines that nobody should write and everybody does: malformed, huge, of no encoding."""
+
+import subprocess
+import time
+
+import pytest
+
+from rig import agent, kubelet, stage
+
+STAMP = b"2026-01-02T03:04:06.5Z "
+
+
+@pytest.mark.soak
+def test_parts_of_two_streams_that_interleave_stay_apart(scene, container):
+    lines = [b"stdout P a", b"stderr P x", b"stdout P b", b"stderr F y", b"stdout F c"]
+    container.raw(b"".join(STAMP + line + b"\n" for line in lines))
+    scene.agent.start()
+    scene.check(["xy", "abc"])
+
+
+def test_malformed_lines_arrive_as_they_are_and_harm_no_other(scene, container):
+    bad = [
+        b"no time at all",
+        b"2026-01-02T03:04:06Z",
+        b"2026-01-02T03:04:06Z stdin F wrong stream",
+        b"2026-01-02T03:04:06Z stdout Q wrong tag",
+        b"2026-13-02T03:04:06Z stdout F wrong month",
+        b'{"log":"docker"}',
+        b"\x00" * 4096,
+        b"\xff\xfe\x00 no encoding",
+    ]
+    container.lines(100)
+    for line in bad:
+        container.raw(line + b"\n")
+        container.lines(10)
+    scene.agent.start()
+    raw = [line.decode("utf-8", "replace") for line in bad]
+    scene.check([*stage.contents(container), *raw])
+
+
+@pytest.mark.soak
+def test_invalid_utf8_is_replaced_and_the_batch_goes_through(scene, container):
+    container.lines(50)
+    container.raw(STAMP + b"stdout F caf\xe9 \xf0\x9f\x92 end\n")
+    container.lines(50)
+    scene.agent.start()
+    scene.check([*stage.contents(container), "caf\ufffd \ufffd end"])
+
+
+def test_line_of_four_mebibytes_is_cut_and_counted(scene, container):
+    container.lines(50)
+    piece = b"y" * 16384
+    for _ in range(255):
+        container.raw(STAMP + b"stdout P " + piece + b"\n")
+    container.raw(STAMP + b"stdout F end\n")
+    container.lines(50)
+    scene.agent.start()
+    scene.check([*stage.contents(container), "y" * 512 * 1024], at_end=False)
+    assert scene.agent.metric("loghub_agent_lost_bytes_total{") == 255 * 16384 + 3 - 512 * 1024
+
+
+def test_file_that_may_not_be_read_stops_no_other(scene, container):
+    hidden = kubelet.Container(scene.agent.pods, "hidden")
+    hidden.lines(100)
+    hidden.path.chmod(0)
+    container.lines(500)
+    # Root reads everything, unless it gave that up.
+    drop = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+    as_root = subprocess.run(["id", "-u"], capture_output=True, text=True, check=True)
+    scene.agent.start(through=drop if as_root.stdout.strip() == "0" else ())
+    wanted = set(stage.contents(container))
+    agent.until("the readable one", lambda: wanted <= set(scene.arrivals.contents()))
+    scene.agent.until_said("ermission denied")
+    hidden.path.chmod(0o640)
+    scene.check(stage.contents(container, hidden))
+
+
+def test_pods_that_live_for_a_moment_lose_nothing(scene):
+    scene.agent.start()
+    agent.until("it runs", lambda: scene.agent.metric("loghub_agent_plans_total") > 0)
+    shown = []
+    for number in range(15):
+        pod = kubelet.Container(scene.agent.pods, f"brief-{number}")
+        pod.lines(40)
+        time.sleep(0.4)
+        pod.lines(10)
+        pod.delete()
+        shown.append(pod)
+    scene.check(stage.contents(*shown))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(240)
+def test_many_files_are_all_read(scene, rounds):
+    pods = 10_000 if rounds else 1000
+    shown = []
+    for number in range(pods):
+        pod = kubelet.Container(scene.agent.pods, f"p{number}")
+        pod.lines(2)
+        pod.close()
+        shown.append(pod)
+    scene.agent.start()
+    scene.check(stage.contents(*shown))
