@@ -30,6 +30,7 @@ async def pulled(client: Client, project: str, logstore: str) -> list[list[str]]
         end = await client.get_cursor(project, logstore, number, "end")
         while cursor != end:
             result = await client.pull_logs(project, logstore, number, cursor)
+            assert result.next_cursor != cursor, "reading stands still before the end"
             texts += [log.contents[0][1] for group in result.groups for log in group.logs]
             cursor = result.next_cursor
         found.append(texts)
@@ -59,6 +60,7 @@ class Writer:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # eight starts of the service, each with patience for a busy machine
 async def test_killed_at_random_instants_keeps_every_acknowledged_record(service: Service):
     dice = random.Random(7)  # noqa: S311 - repeatable
     writers = [Writer(number) for number in range(WRITERS)]
