@@ -41,7 +41,10 @@ def _writes(handler: Handler) -> Handler:
 def _reads(handler: Handler) -> Handler:
     @functools.wraps(handler)
     async def metered(call: Call) -> Response:
-        call.store("read")
+        if "logstore" in call.path:
+            call.store("read")
+        else:
+            call.require("read")
         call.service.quotas.read(call.project, time.monotonic())
         return await handler(call)
 
@@ -58,7 +61,7 @@ async def _get(call: Call) -> Response:
 
 async def _get_index(call: Call) -> Response:
     # Java and the OpenAPI clients ask for histograms on the index's path.
-    return await (querying.get(call) if "type" in call.query else logstores.get_index(call))
+    return await (_query(call) if "type" in call.query else logstores.get_index(call))
 
 
 ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
