@@ -49,7 +49,6 @@ async def serve(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, storage: embedded.Embedded) -> None:
-    connections.allow_files()
     application = app.make(_service(settings, storage))
     connections.allow_files()
     api = [listening.server(application, each) for each in settings.listen]
