@@ -128,12 +128,14 @@ class Embedded(metadata.Metadata):
         `now` is in nanoseconds.
         """
         kept = {self._segments.current}
-        stores = {
-            (store.ident, shard.number): store
-            for store in self.all_logstores()
-            for shard in store.shards
-        }
-        for place, found in list(self._places.items()):
+        with self._lock:  # new shards get their places and are seen under it: both or neither
+            stores = {
+                (store.ident, shard.number): store
+                for store in self.all_logstores()
+                for shard in store.shards
+            }
+            present = list(self._places.items())
+        for place, found in present:
             store = stores.get(place)
             if store is None:
                 del self._places[place]
