@@ -1,6 +1,7 @@
 """The command line of `loghub` and `kubectl loghub`: arguments in, exit status out.
 
-`discovery` finds the Logstore, `forward` makes it reachable, `reading` reads, `rendering` prints.
+`discovery` finds the Logstore, `forward` makes it reachable, `reading` reads, `rendering` prints;
+`inspecting` answers what is about the installation instead of its lines.
 """
 
 import argparse
@@ -14,7 +15,16 @@ from typing import Final
 
 import aiohttp
 
-from loghub_cli import __version__, discovery, durations, errors, forward, kubectl, reading
+from loghub_cli import (
+    __version__,
+    discovery,
+    durations,
+    errors,
+    forward,
+    inspecting,
+    kubectl,
+    reading,
+)
 from loghub_cli.rendering import Record, line
 from slswire.client import Client, Endpoint
 from slswire.errors import SlsError
@@ -35,12 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0 fine, 1 failed, 2 wrong usage, 130 interrupted.
+        The exit status: 0 fine, 1 failed or something is not well, 2 wrong usage, 130 interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
-        with _destination(options) as (endpoint, found):
-            return asyncio.run(_run(options, endpoint, found))
+        return _command(options)
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -53,6 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(fault) or type(fault).__name__, _EXIT_FAILED)
     except ExceptionGroup as group:
         return _failed(str(_first(group)), _EXIT_FAILED)
+
+
+def _command(options: argparse.Namespace) -> int:
+    if options.command in inspecting.COMMANDS:
+        return inspecting.run(options)
+    with _destination(options) as (endpoint, found):
+        return asyncio.run(_run(options, endpoint, found))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +92,24 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("--limit", type=int, default=100, help="newest records at the most")
     for command in (tail, logs):
         _add_common(command)
+    _add_inspecting(commands)
     return parser
+
+
+def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    status = commands.add_parser(
+        "status", help="the whole installation, and what to do where it is not well"
+    )
+    status.description = "Exit status: 0 all is well, 1 something is not, 2 wrong usage."
+    for command in (status,):
+        command.add_argument("-o", "--output", choices=["text", "json"], default="text")
+        _add_cluster(command)
+
+
+def _add_cluster(command: argparse.ArgumentParser) -> None:
+    cluster = command.add_argument_group("which cluster")
+    cluster.add_argument("--context", default="", help="kubeconfig context")
+    cluster.add_argument("--kubeconfig", default="", help="kubeconfig file")
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 """Kubernetes through the user's own `kubectl`: its contexts, its log-ins, its plug-ins.
 
 A plug-in of kubectl has kubectl by its side; no second client reads the kubeconfig another way.
-Used by `discovery` (reading objects) and `forward` (reaching a Service).
+Used by `discovery` and `inspecting` (reading objects) and `forward` (reaching a Service).
 """
 
 import dataclasses
@@ -53,6 +53,17 @@ class Kubectl:
         arguments = ["get", kind, name, f"--namespace={namespace}", "--output=json"]
         text = self._run([*arguments, "--ignore-not-found"])
         return dict(json.loads(text)) if text.strip() else None
+
+    def items(self, kinds: str, namespace: str = "", labels: str = "") -> list[dict[str, Any]]:
+        """Objects of one kind or of several (`a,b`), of all namespaces where none is named.
+
+        Raises:
+            CliError: kubectl failed, with its own words.
+        """
+        where = f"--namespace={namespace}" if namespace else "--all-namespaces"
+        arguments = ["get", kinds, where, "--output=json"]
+        arguments += [f"--selector={labels}"] if labels else []
+        return list(json.loads(self._run(arguments))["items"])
 
     def names(self, kind: str, namespace: str) -> list[str]:
         """Names of the objects of a kind."""
