@@ -101,7 +101,16 @@ def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         "status", help="the whole installation, and what to do where it is not well"
     )
     status.description = "Exit status: 0 all is well, 1 something is not, 2 wrong usage."
-    for command in (status,):
+    explain = commands.add_parser("explain", help="why a pod's lines are collected, or why not")
+    explain.description = (
+        "Each annotation of the pod and each LogConfig of its namespace: what comes of it, where "
+        "the lines go, and what the node's agent reports. Exit status: 0 the pod is collected "
+        "and everything about it works, 1 it is not, 2 wrong usage."
+    )
+    explain.add_argument("kind", choices=["pod"], metavar="pod")
+    explain.add_argument("name", metavar="NAME", help="the pod's name")
+    explain.add_argument("-n", "--namespace", default="", help="default: the context's")
+    for command in (status, explain):
         command.add_argument("-o", "--output", choices=["text", "json"], default="text")
         _add_cluster(command)
 

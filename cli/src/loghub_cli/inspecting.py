@@ -1,6 +1,6 @@
 """The commands about the installation itself: fetch with kubectl, judge with pure functions, print.
 
-`status` is `installation`'s.
+`status` is `installation`'s, `explain` is `surveying`'s and `explaining`'s.
 """
 
 import argparse
@@ -9,9 +9,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from loghub_cli import errors, installation, kubectl
+from loghub_cli import errors, explaining, installation, kubectl, surveying
 
-RELEASE: Final = "app.kubernetes.io/name=loghub"
 _NO_KIND: Final = "the server doesn't have a resource type"
 _GROUP: Final = "loghub.dev"
 
@@ -39,12 +38,26 @@ def run(options: argparse.Namespace) -> int:
 
 def status(cluster: kubectl.Kubectl, options: argparse.Namespace) -> int:
     """`loghub status`."""
-    workloads = cluster.items("deployments,statefulsets,daemonsets", labels=RELEASE)
+    workloads = cluster.items("deployments,statefulsets,daemonsets", labels=surveying.RELEASE)
     declared = cluster.items(_own("logprojects", "logstores", "logconfigs", "collectionagents"))
     reports = cluster.items(_own("agentreports"))
     found = installation.judge(workloads, declared, reports)
     _print(options.output, dataclasses.asdict(found), installation.lines(found))
     return NOT_WELL if found.problems else FINE
+
+
+def explain(cluster: kubectl.Kubectl, options: argparse.Namespace) -> int:
+    """`loghub explain pod`."""
+    namespace = options.namespace or cluster.namespace()
+    pod = cluster.get("pod", options.name, namespace)
+    if pod is None:
+        raise errors.CliError(
+            f"There is no pod {options.name} in namespace {namespace}. "
+            "Choose another namespace with -n."
+        )
+    found = explaining.explain(pod, surveying.Survey(cluster, pod).facts())
+    _print(options.output, dataclasses.asdict(found), explaining.lines(found))
+    return FINE if found.collected else NOT_WELL
 
 
 def _own(*plurals: str) -> str:
@@ -61,5 +74,6 @@ def _print(shape: str, document: Any, lines: Iterable[str]) -> None:
 
 COMMANDS: Final[Mapping[str, Callable[[kubectl.Kubectl, argparse.Namespace], int]]] = {
     "status": status,
+    "explain": explain,
 }
 """By the command's name."""

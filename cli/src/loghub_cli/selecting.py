@@ -24,6 +24,11 @@ def annotations(pod: objects.Object) -> Mapping[str, str]:
     return pod["metadata"].get("annotations") or {}
 
 
+def excluded(pod: objects.Object) -> bool:
+    """Whether the pod asks not to be collected at all."""
+    return annotations(pod).get(EXCLUDE) == "true"
+
+
 def pod_faults(selector: Mapping[str, Any], pod: objects.Object) -> list[str]:
     """Why the pod as a whole is not selected; empty when it is."""
     faults = list(_label_faults(selector.get("podLabels") or {}, _labels(pod)))
