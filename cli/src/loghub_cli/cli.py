@@ -110,7 +110,17 @@ def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     explain.add_argument("kind", choices=["pod"], metavar="pod")
     explain.add_argument("name", metavar="NAME", help="the pod's name")
     explain.add_argument("-n", "--namespace", default="", help="default: the context's")
-    for command in (status, explain):
+    stores = commands.add_parser("stores", help="LogStores, their state and who writes into them")
+    stores.description = (
+        "WRITTEN BY names LogConfigs of the namespaces looked at; -A sees all. "
+        "Exit status: 0 all are ready, 1 one is not, 2 wrong usage."
+    )
+    span = stores.add_mutually_exclusive_group()
+    span.add_argument("-n", "--namespace", default="", help="default: the context's")
+    span.add_argument("-A", "--all-namespaces", action="store_true")
+    agents = commands.add_parser("agents", help="the agent of each node and what it reports")
+    agents.description = "Exit status: 0 all work, 1 one has a trouble, 2 wrong usage."
+    for command in (status, explain, stores, agents):
         command.add_argument("-o", "--output", choices=["text", "json"], default="text")
         _add_cluster(command)
 
