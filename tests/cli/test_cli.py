@@ -91,6 +91,13 @@ def test_words_of_a_failing_kubectl_are_passed_on(tmp_path):
     assert "You must be logged in" in done.stderr
 
 
+def test_log_lines_of_kubectl_do_not_hide_what_it_says(tmp_path):
+    noise = "E1125 10:04:24.403896   31950 memcache.go:265] " + "x" * 600
+    answer = f"echo '{noise}' >&2; echo 'The connection to the server was refused' >&2; exit 1"
+    done = run("status", path=kubectl(tmp_path, answer))
+    assert done.stderr == "loghub: kubectl get: The connection to the server was refused\n"
+
+
 def test_cluster_without_the_definitions_says_that_loghub_is_not_installed(tmp_path):
     words = 'error: the server doesn\'t have a resource type \\"logprojects\\"'
     done = run("status", path=kubectl(tmp_path, f'echo "{words}" >&2; exit 1'))

@@ -6,6 +6,7 @@ Used by `discovery` and `inspecting` (reading objects) and `forward` (reaching a
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -15,6 +16,10 @@ from loghub_cli import errors
 
 TIMEOUT_SECONDS: Final = 30
 """For one `kubectl get`."""
+
+
+_KLOG: Final = re.compile(r"[EWI]\d{4} ")
+"""Begins a line of kubectl's own log, which repeats what its last line says better."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,5 +86,10 @@ class Kubectl:
                 f"kubectl did not answer within {TIMEOUT_SECONDS} s: is the cluster reachable?"
             ) from fault
         if done.returncode != 0:
-            raise errors.CliError(f"kubectl {arguments[0]}: {done.stderr.strip()[:500]}")
+            raise errors.CliError(f"kubectl {arguments[0]}: {_words(done.stderr)}")
         return done.stdout
+
+
+def _words(stderr: str) -> str:
+    lines = [line for line in stderr.strip().splitlines() if not _KLOG.match(line)]
+    return "\n".join(lines)[:500] or stderr.strip()[-500:]
