@@ -89,7 +89,7 @@ def test_developer_who_may_read_one_namespace_only_gets_what_is_there(shop, appl
     done = loghub("explain", "pod", "web", "-n", shop, user=f"dev-{shop}", groups=("devs",))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"LogConfig {shop}/optin-access (made for the pods' annotation): matches" in done.stdout
-    assert "Not considered: agents' reports" in done.stdout
+    assert "Not considered: its agent's report" in done.stdout
     whole = loghub("status", user=f"dev-{shop}", groups=("devs",))
     assert whole.returncode == 1
     assert "forbidden" in whole.stderr

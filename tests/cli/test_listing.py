@@ -33,6 +33,7 @@ CONFIGS = [
     },
 ]
 REPORT = {
+    "metadata": {"namespace": "loghub-system", "name": "node-1"},
     "report": {
         "node": "node-1",
         "agent": {"pool": "default", "version": "1.2.3", "startedAt": "2026-01-01T00:00:00Z"},
@@ -41,7 +42,7 @@ REPORT = {
             {"name": "bad", "state": "Failed", "message": "no such\nthing \x1b[2J"},
         ],
         "errors": ["the disk is full"],
-    }
+    },
 }
 
 

@@ -173,7 +173,7 @@ def _optins(reports: Iterable[objects.Object]) -> dict[tuple[str, str], list[str
     asked: dict[tuple[str, str], set[str]] = {}
     for found in reports:
         for each in (found.get("report") or {}).get("optIns") or []:
-            key = str(each["namespace"]), str(each["logstore"])
+            key = str(each.get("namespace")), str(each.get("logstore"))
             asked.setdefault(key, set()).update(map(str, each.get("pods") or ["?"]))
     return {key: sorted(pods) for key, pods in asked.items()}
 

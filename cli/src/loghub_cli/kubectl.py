@@ -59,7 +59,9 @@ class Kubectl:
         text = self._run([*arguments, "--ignore-not-found"])
         return dict(json.loads(text)) if text.strip() else None
 
-    def items(self, kinds: str, namespace: str = "", labels: str = "") -> list[dict[str, Any]]:
+    def items(
+        self, kinds: str, namespace: str = "", *, labels: str = "", name: str = ""
+    ) -> list[dict[str, Any]]:
         """Objects of one kind or of several (`a,b`), of all namespaces where none is named.
 
         Raises:
@@ -68,6 +70,7 @@ class Kubectl:
         where = f"--namespace={namespace}" if namespace else "--all-namespaces"
         arguments = ["get", kinds, where, "--output=json"]
         arguments += [f"--selector={labels}"] if labels else []
+        arguments += [f"--field-selector=metadata.name={name}"] if name else []
         return list(json.loads(self._run(arguments))["items"])
 
     def names(self, kind: str, namespace: str) -> list[str]:

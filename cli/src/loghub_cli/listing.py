@@ -57,7 +57,7 @@ def stores(found: Iterable[objects.Object], configs: Iterable[objects.Object]) -
 
 def agents(reports: Iterable[objects.Object], pods: Iterable[objects.Object]) -> list[Agent]:
     """Agents by node: every node that has an agent's pod, or a report of one."""
-    by_node = {str(each["report"]["node"]): each["report"] for each in reports}
+    by_node = {objects.name(each): each.get("report") or {} for each in reports}
     # Of two pods of a node (one goes, one comes; one was evicted) the one that works counts.
     running = {
         str(objects.spec(each).get("nodeName") or ""): each for each in sorted(pods, key=_is_ready)

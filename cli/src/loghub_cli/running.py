@@ -29,7 +29,8 @@ def on_node(
     if reports is None:
         agents = objects.status(config).get("agents") or {}
         return Running(
-            True, f"agents' reports are not readable; it runs on {agents.get('summary', '?')} nodes"
+            True,
+            f"its agent's report is not readable; it runs on {agents.get('summary', '?')} nodes",
         )
     report = next((each["report"] for each in reports if _node(each) == node), None)
     if report is None:
