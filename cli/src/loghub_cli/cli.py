@@ -75,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     # kubectl runs plug-ins by path; what people typed is "kubectl loghub".
     plugin = os.path.basename(sys.argv[0]).startswith("kubectl-")  # noqa: PTH119 - argv is text
     program = "kubectl loghub" if plugin else "loghub"
-    parser = argparse.ArgumentParser(prog=program, description=_ABOUT)
+    about = "Explains what loghub collects and why not, and reads its lines back."
+    parser = argparse.ArgumentParser(prog=program, description=about)
     parser.add_argument("--version", action="version", version=f"loghub {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     tail = commands.add_parser("tail", help="follow a LogStore", description=_ABOUT)
