@@ -79,8 +79,8 @@ fn try_lines(
 }
 
 /// The compiled core of `loghub_agent`.
-#[pymodule]
-fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+#[pymodule(name = "_core")]
+fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(try_lines, module)?)?;
     module.add_class::<Core>()

@@ -113,8 +113,8 @@ fn summary(py: Python<'_>, raw: &[u8]) -> Option<judge::Summary> {
 }
 
 /// The compiled core of `loghub_ingest`.
-#[pymodule]
-fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+#[pymodule(name = "_core")]
+fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Scanner>()?;
     module.add_function(wrap_pyfunction!(summary, module)?)?;
