@@ -1,5 +1,6 @@
 """The command line as a person meets it: statuses and sentences."""
 
+import json
 import subprocess
 import sys
 
@@ -88,3 +89,26 @@ def test_words_of_a_failing_kubectl_are_passed_on(tmp_path):
     done = run("tail", "web", "-n", "shop", path=kubectl(tmp_path, answer))
     assert done.returncode == 1
     assert "You must be logged in" in done.stderr
+
+
+def test_log_lines_of_kubectl_do_not_hide_what_it_says(tmp_path):
+    noise = "E1125 10:04:24.403896   31950 memcache.go:265] " + "x" * 600
+    answer = f"echo '{noise}' >&2; echo 'The connection to the server was refused' >&2; exit 1"
+    done = run("status", path=kubectl(tmp_path, answer))
+    assert done.stderr == "loghub: kubectl get: The connection to the server was refused\n"
+
+
+def test_cluster_without_the_definitions_says_that_loghub_is_not_installed(tmp_path):
+    words = 'error: the server doesn\'t have a resource type \\"logprojects\\"'
+    done = run("status", path=kubectl(tmp_path, f'echo "{words}" >&2; exit 1'))
+    assert done.returncode == 1
+    assert "not installed" in done.stderr
+    assert "helm install" in done.stderr
+
+
+def test_status_where_something_is_not_well_exits_one_in_every_output(tmp_path):
+    path = kubectl(tmp_path, """echo '{"items": []}'""")
+    shown, document = run("status", path=path), run("status", "-o", "json", path=path)
+    assert (shown.returncode, document.returncode) == (1, 1)
+    assert "Missing" in shown.stdout
+    assert json.loads(document.stdout)["problems"][0]["reason"] == "Missing"

@@ -1,6 +1,7 @@
 """The command line of `loghub` and `kubectl loghub`: arguments in, exit status out.
 
-`discovery` finds the Logstore, `forward` makes it reachable, `reading` reads, `rendering` prints.
+`discovery` finds the Logstore, `forward` makes it reachable, `reading` reads, `rendering` prints;
+`inspecting` answers what is about the installation instead of its lines.
 """
 
 import argparse
@@ -14,7 +15,16 @@ from typing import Final
 
 import aiohttp
 
-from loghub_cli import __version__, discovery, durations, errors, forward, kubectl, reading
+from loghub_cli import (
+    __version__,
+    discovery,
+    durations,
+    errors,
+    forward,
+    inspecting,
+    kubectl,
+    reading,
+)
 from loghub_cli.rendering import Record, line
 from slswire.client import Client, Endpoint
 from slswire.errors import SlsError
@@ -35,12 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0 fine, 1 failed, 2 wrong usage, 130 interrupted.
+        The exit status: 0 fine, 1 failed or something is not well, 2 wrong usage, 130 interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
-        with _destination(options) as (endpoint, found):
-            return asyncio.run(_run(options, endpoint, found))
+        return _command(options)
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -55,11 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(_first(group)), _EXIT_FAILED)
 
 
+def _command(options: argparse.Namespace) -> int:
+    if options.command in inspecting.COMMANDS:
+        return inspecting.run(options)
+    with _destination(options) as (endpoint, found):
+        return asyncio.run(_run(options, endpoint, found))
+
+
 def _parser() -> argparse.ArgumentParser:
     # kubectl runs plug-ins by path; what people typed is "kubectl loghub".
     plugin = os.path.basename(sys.argv[0]).startswith("kubectl-")  # noqa: PTH119 - argv is text
     program = "kubectl loghub" if plugin else "loghub"
-    parser = argparse.ArgumentParser(prog=program, description=_ABOUT)
+    about = "Explains what loghub collects and why not, and reads its lines back."
+    parser = argparse.ArgumentParser(prog=program, description=about)
     parser.add_argument("--version", action="version", version=f"loghub {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     tail = commands.add_parser("tail", help="follow a LogStore", description=_ABOUT)
@@ -76,7 +93,43 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("--limit", type=int, default=100, help="newest records at the most")
     for command in (tail, logs):
         _add_common(command)
+    _add_inspecting(commands)
     return parser
+
+
+def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    status = commands.add_parser(
+        "status", help="the whole installation, and what to do where it is not well"
+    )
+    status.description = "Exit status: 0 all is well, 1 something is not, 2 wrong usage."
+    explain = commands.add_parser("explain", help="why a pod's lines are collected, or why not")
+    explain.description = (
+        "Each annotation of the pod and each LogConfig of its namespace: what comes of it, where "
+        "the lines go, and what the node's agent reports. Exit status: 0 the pod is collected "
+        "and everything about it works, 1 it is not, 2 wrong usage."
+    )
+    explain.add_argument("kind", choices=["pod"], metavar="pod")
+    explain.add_argument("name", metavar="NAME", help="the pod's name")
+    explain.add_argument("-n", "--namespace", default="", help="default: the context's")
+    stores = commands.add_parser("stores", help="LogStores, their state and who writes into them")
+    stores.description = (
+        "WRITTEN BY names LogConfigs of the namespaces looked at; -A sees all. "
+        "Exit status: 0 all are ready, 1 one is not, 2 wrong usage."
+    )
+    span = stores.add_mutually_exclusive_group()
+    span.add_argument("-n", "--namespace", default="", help="default: the context's")
+    span.add_argument("-A", "--all-namespaces", action="store_true")
+    agents = commands.add_parser("agents", help="the agent of each node and what it reports")
+    agents.description = "Exit status: 0 all work, 1 one has a trouble, 2 wrong usage."
+    for command in (status, explain, stores, agents):
+        command.add_argument("-o", "--output", choices=["text", "json"], default="text")
+        _add_cluster(command)
+
+
+def _add_cluster(command: argparse.ArgumentParser) -> None:
+    cluster = command.add_argument_group("which cluster")
+    cluster.add_argument("--context", default="", help="kubeconfig context")
+    cluster.add_argument("--kubeconfig", default="", help="kubeconfig file")
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:

@@ -1,11 +1,12 @@
 """Kubernetes through the user's own `kubectl`: its contexts, its log-ins, its plug-ins.
 
 A plug-in of kubectl has kubectl by its side; no second client reads the kubeconfig another way.
-Used by `discovery` (reading objects) and `forward` (reaching a Service).
+Used by `discovery` and `inspecting` (reading objects) and `forward` (reaching a Service).
 """
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -15,6 +16,10 @@ from loghub_cli import errors
 
 TIMEOUT_SECONDS: Final = 30
 """For one `kubectl get`."""
+
+
+_KLOG: Final = re.compile(r"[EWI]\d{4} ")
+"""Begins a line of kubectl's own log, which repeats what its last line says better."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +59,20 @@ class Kubectl:
         text = self._run([*arguments, "--ignore-not-found"])
         return dict(json.loads(text)) if text.strip() else None
 
+    def items(
+        self, kinds: str, namespace: str = "", *, labels: str = "", name: str = ""
+    ) -> list[dict[str, Any]]:
+        """Objects of one kind or of several (`a,b`), of all namespaces where none is named.
+
+        Raises:
+            CliError: kubectl failed, with its own words.
+        """
+        where = f"--namespace={namespace}" if namespace else "--all-namespaces"
+        arguments = ["get", kinds, where, "--output=json"]
+        arguments += [f"--selector={labels}"] if labels else []
+        arguments += [f"--field-selector=metadata.name={name}"] if name else []
+        return list(json.loads(self._run(arguments))["items"])
+
     def names(self, kind: str, namespace: str) -> list[str]:
         """Names of the objects of a kind."""
         output = "--output=jsonpath={.items[*].metadata.name}"
@@ -70,5 +89,10 @@ class Kubectl:
                 f"kubectl did not answer within {TIMEOUT_SECONDS} s: is the cluster reachable?"
             ) from fault
         if done.returncode != 0:
-            raise errors.CliError(f"kubectl {arguments[0]}: {done.stderr.strip()[:500]}")
+            raise errors.CliError(f"kubectl {arguments[0]}: {_words(done.stderr)}")
         return done.stdout
+
+
+def _words(stderr: str) -> str:
+    lines = [line for line in stderr.strip().splitlines() if not _KLOG.match(line)]
+    return "\n".join(lines)[:500] or stderr.strip()[-500:]

@@ -36,7 +36,7 @@ def line(found: Record, shape: Format, *, colour: bool) -> str:
     where = where or found.get("__source__", "")
     if container := found.get("__tag__:_container_name_", ""):
         where += f" {container}"
-    time, where, text = _time(found), _safe(where), _safe(_text(found))
+    time, where, text = _time(found), safe(where), safe(_text(found))
     if not colour:
         return f"{time}  {where}  {text}"
     mark = "\x1b[31m" if found.get("_source_") == "stderr" else "\x1b[36m"
@@ -56,7 +56,7 @@ def _text(found: Record) -> str:
 
 def _time(found: Record) -> str:
     if exact := found.get("_time_", ""):
-        return _safe(_FRACTION.sub(r".\1", exact, count=1))
+        return safe(_FRACTION.sub(r".\1", exact, count=1))
     try:
         moment = dt.datetime.fromtimestamp(int(found.get("__time__", "")), dt.UTC)
     except (ValueError, OverflowError, OSError):
@@ -64,7 +64,8 @@ def _time(found: Record) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """The text with every control character shown instead of sent; line breaks and tabs stay."""
     if text.isprintable():
         return text
     # Lines of one record (a stack trace) stay lines; everything else that moves a cursor is shown.
