@@ -1,6 +1,8 @@
-"""Closed segments cut, missing or strange: only what the damage covers is lost, writes go on."""
+"""Segments cut, flipped, missing or strange: only what the damage covers is lost, writes go on."""
 
 import asyncio
+import pathlib
+import shutil
 
 import lz4.block
 import pytest
@@ -15,10 +17,20 @@ SMALL_SEGMENT = 150
 def spread(tmp_path, monkeypatch):
     """A directory with ten log groups in several files; gives it and the texts."""
     monkeypatch.setattr(segments, "SEGMENT_BYTES", SMALL_SEGMENT)
-    directory = tmp_path / "data"
-    texts = [f"group {number} ".encode() * 3 for number in range(10)]
+    return fill(tmp_path / "data", 10)
 
-    async def fill() -> None:
+
+@pytest.fixture
+def filled(tmp_path):
+    """A directory with five log groups in the one open file; gives it and the texts."""
+    return fill(tmp_path / "data", 5)
+
+
+def fill(directory, count: int) -> tuple[pathlib.Path, list[bytes]]:
+    """Write so many log groups into one shard."""
+    texts = [f"group {number} ".encode() * 3 for number in range(count)]
+
+    async def write() -> None:
         storage = embedded.Embedded(directory)
         storage.create_project("shop-project", "")
         storage.create_logstore("shop-project", "web", {"ttl": 30, "shardCount": 1})
@@ -27,7 +39,7 @@ def spread(tmp_path, monkeypatch):
             await storage.append(group(store.ident, text))
         storage.close()
 
-    asyncio.run(fill())
+    asyncio.run(write())
     return directory, texts
 
 
@@ -89,3 +101,39 @@ def test_foreign_files_are_left_alone(spread, name):
     (directory / "segments" / name).write_bytes(b"mine")
     assert stored(directory) == texts
     assert (directory / "segments" / name).read_bytes() == b"mine"
+
+
+def test_file_cut_at_every_byte_keeps_every_whole_group(filled, tmp_path):
+    directory, texts = filled
+    [segment] = sorted((directory / "segments").iterdir())
+    size = segment.stat().st_size
+    copy = tmp_path / "copy"
+    kept = []
+    for length in range(size + 1):
+        shutil.copytree(directory, copy)
+        with (copy / "segments" / segment.name).open("r+b") as file:
+            file.truncate(length)
+        found = stored(copy)
+        assert found == texts[: len(found)]
+        kept.append(len(found))
+        shutil.rmtree(copy)
+    assert kept == sorted(kept)
+    assert kept[-1] == len(texts)
+
+
+def test_flipped_bit_anywhere_costs_one_group_at_the_most(filled, tmp_path):
+    directory, texts = filled
+    [segment] = sorted((directory / "segments").iterdir())
+    size = segment.stat().st_size
+    copy = tmp_path / "copy"
+    for at in range(size):
+        shutil.copytree(directory, copy)
+        with (copy / "segments" / segment.name).open("r+b") as file:
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ (1 << at % 8)]))
+        found = stored(copy)
+        assert len(found) >= len(texts) - 1, f"byte {at}"
+        assert [text for text in texts if text in found] == found
+        shutil.rmtree(copy)
