@@ -193,13 +193,17 @@ class Embedded(metadata.Metadata):
         for store in self.all_logstores():
             self._prepare(store)
         numbers, walked = self._segments.numbers(), 0
+        indexed: list[indexes.Run] = []
         for number in numbers:
             newest = number == numbers[-1]
             covered = self._segments.path(number).stat().st_size
             runs = indexes.load(self._segments.index(number), number, covered)
             if runs is not None and not newest:
-                self._take_runs(runs)
+                indexed += runs
                 continue
+            # All at once: handed over segment by segment, each shard's runs would be copied anew.
+            self._take_runs(indexed)
+            indexed = []
             walked += 1
             for found in self._segments.walk(number, newest=newest):
                 self._stored(found)
