@@ -11,6 +11,8 @@ from slswire import errors
 from slswire.signature import Credentials
 from stage import waiting, workloads
 
+SYSTEM = "loghub-system"
+
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(240)]
 
 
@@ -170,6 +172,35 @@ def test_logstore_whose_project_is_gone_can_be_deleted(cluster, namespace):
     waiting.until("no project", lambda: not cluster.get("LogProject", "app", namespace))
     cluster.delete("LogStore", "lines", namespace)
     waiting.until("no LogStore", lambda: not cluster.get("LogStore", "lines", namespace))
+
+
+def test_bundled_project_has_a_service_of_its_name_as_long_as_it_lives(cluster, namespace):
+    ready(cluster, namespace)
+    found = cluster.get("Service", namespace, SYSTEM)
+    assert found["spec"]["selector"]["app.kubernetes.io/component"] == "ingest"
+    assert [(port["port"], port["targetPort"]) for port in found["spec"]["ports"]] == [(80, "http")]
+    project = cluster.get("LogProject", "app", namespace)
+    assert project["status"]["hostEndpoint"] == f"http://{SYSTEM}.svc"
+    data = cluster.get("Secret", "app-loghub-credentials", namespace)["data"]
+    assert base64.b64decode(data["hostEndpoint"]).decode() == f"http://{SYSTEM}.svc"
+    cluster.delete("LogProject", "app", namespace)
+    waiting.until("no Service", lambda: not cluster.get("Service", namespace, SYSTEM))
+
+
+def test_service_of_somebody_else_is_not_taken_over_by_a_projects_name(cluster, namespace):
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": namespace, "namespace": SYSTEM},
+        "spec": {"selector": {"app": "other"}, "ports": [{"port": 443}]},
+    }
+    cluster.apply(foreign)
+    ready(cluster, namespace)
+    assert cluster.get("Service", namespace, SYSTEM)["spec"]["selector"] == {"app": "other"}
+    assert cluster.get("LogProject", "app", namespace)["status"]["hostEndpoint"] == ""
+    cluster.delete("LogProject", "app", namespace)
+    waiting.until("it is gone", lambda: not cluster.get("LogProject", "app", namespace))
+    assert cluster.get("Service", namespace, SYSTEM) is not None
 
 
 async def test_rotated_key_and_the_one_before_both_work(cluster, namespace, service):

@@ -67,9 +67,7 @@ async def _provision(
         if spec.service.bundled is not None:
             outside = await services.ensure(ctx, where.project)
             status["hostEndpoint"] = outside
-            status["credentials"] = await _bundled_key(
-                ctx, client, found, (where, outside or where.endpoint)
-            )
+            status["credentials"] = await _bundled_key(ctx, client, found, (where, outside))
     if spec.service.bundled is None and spec.credentials_secret_ref is not None:
         namespace = found["metadata"]["namespace"]
         key = await ctx.key(spec.credentials_secret_ref.name, namespace)
@@ -115,7 +113,7 @@ async def _bundled_key(
     to: tuple[compiling.Target, str],
 ) -> dict[str, Any]:
     """Keep one key in the Secrets, and the one before it alive for a while; for status."""
-    where, endpoint = to
+    where, outside = to
     namespace, name = cache.place(found)
     secret_name = f"{name}-loghub-credentials"
     before = dict((found.get("status") or {}).get("credentials") or {})
@@ -127,11 +125,13 @@ async def _bundled_key(
         key = await client.create_key(where.project, _RIGHTS)
         ident, secret = key.access_key_id, key.access_key_secret
     data = {
-        "endpoint": endpoint,
+        "endpoint": where.endpoint,
         "project": where.project,
         "accessKeyId": ident,
         "accessKeySecret": secret,
     }
+    if outside:
+        data["hostEndpoint"] = outside  # for SDKs, which put the project before the host
     if texts != data:
         metadata = {
             "name": secret_name,
