@@ -19,9 +19,10 @@ use crate::http::Keys;
 use crate::joining::Rule;
 use crate::parsing::{Shape, Shaper};
 use crate::plan::{self, Destination, Plan, Settings};
+use crate::progress::Progress;
 use crate::source::{Reader, State, Surroundings};
 
-/// Between two checkpoints: what a crash repeats at the most, besides what is in flight.
+/// Between two checkpoint documents: what a power cut repeats at the most, besides what is in flight.
 const CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// Between two rounds when nothing is to be read.
@@ -162,8 +163,8 @@ impl Core {
             pipelines: BTreeMap::new(),
             sources: BTreeMap::new(),
             open_deleted_files: 0,
-            checkpoint_writes: inner.checkpoints.writes,
-            complaints: inner.checkpoints.complaints().cloned().collect(),
+            checkpoint_writes: inner.checkpoints.writes(),
+            complaints: inner.checkpoints.complaints(),
         };
         for (name, running) in &inner.pipelines {
             let lag = running.readers.values().map(|reader| reader.lag(now)).max();
@@ -201,7 +202,8 @@ impl Core {
             let held = self.shared.flush(&mut inner);
             let empty = !held && inner.lanes.values().all(|lane| lane.idle());
             if empty || Instant::now() >= until {
-                let written = checkpoint(&mut inner).is_ok();
+                let inner = &mut *inner;
+                let written = inner.checkpoints.write(|| places(inner)).is_ok();
                 return empty && written;
             }
             drop(inner);
@@ -247,8 +249,10 @@ impl Shared {
             let mut inner = self.lock();
             let busy = !inner.draining && self.round(&mut inner, &mut scratch);
             if checkpointed.elapsed() >= CHECKPOINT {
-                // A full disk delays checkpoints and stops nothing: more is repeated after a crash.
-                drop(checkpoint(&mut inner));
+                if inner.started.elapsed() > KEPT {
+                    inner.restored.clear();
+                }
+                inner.checkpoints.write_soon(|| places(&inner));
                 checkpointed = Instant::now();
             }
             drop(inner);
@@ -352,7 +356,7 @@ impl Shared {
     }
 
     fn set_sources(&self, inner: &mut Inner, name: &str, sources: Vec<plan::Source>) {
-        let Inner { pipelines, restored, .. } = inner;
+        let Inner { pipelines, restored, checkpoints, .. } = inner;
         let Some(running) = pipelines.get_mut(name) else { return };
         let around = Surroundings {
             settings: &self.settings,
@@ -367,9 +371,11 @@ impl Shared {
                 reader.update(source, &around);
                 reader
             } else {
-                let places = restored.remove(&key(name, &id)).unwrap_or_default();
-                let rule = running.rule.clone();
-                let mut reader = Reader::new(source, places, rule, self.settings.max_line_bytes);
+                let key = key(name, &id);
+                let places = restored.remove(&key).unwrap_or_default();
+                let progress = Arc::new(Progress::new(key, Arc::clone(checkpoints.journal())));
+                let (rule, most) = (running.rule.clone(), self.settings.max_line_bytes);
+                let mut reader = Reader::new(source, places, progress, rule, most);
                 let shaper = running.shape.clone().map(Shaper::new);
                 reader.change_shaper(shaper, &running.counters);
                 reader
@@ -379,15 +385,12 @@ impl Shared {
     }
 }
 
-fn checkpoint(inner: &mut Inner) -> io::Result<()> {
-    if inner.started.elapsed() > KEPT {
-        inner.restored.clear();
-    }
+fn places(inner: &Inner) -> Places {
     let mut places = inner.restored.clone();
     for (name, running) in &inner.pipelines {
         for (id, reader) in &running.readers {
             places.insert(key(name, id), reader.saved());
         }
     }
-    inner.checkpoints.write(places)
+    places
 }

@@ -2,8 +2,8 @@
 //!
 //! [`engine::Core`] is the whole of it. Per container a [`source`] finds ([`listing`]) and follows
 //! ([`files`]) files, takes lines apart ([`cri`]), joins them ([`joining`]) and fills a [`batch`]; per
-//! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`]) moves only
-//! when a request was acknowledged.
+//! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`], between two
+//! of them the [`journal`]) moves only when a request was acknowledged ([`progress`]).
 
 pub mod batch;
 pub mod checkpoints;
@@ -14,7 +14,9 @@ pub mod engine;
 pub mod files;
 pub mod http;
 pub mod joining;
+pub mod journal;
 pub mod listing;
 pub mod parsing;
 pub mod plan;
+pub mod progress;
 pub mod source;
