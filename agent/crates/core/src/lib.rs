@@ -3,8 +3,8 @@
 //! [`engine::Core`] is the whole of it. [`watching`] hears of changes and the [`schedule`] says which
 //! [`slot`] is due. Per container a [`source`] finds ([`listing`]) and follows ([`files`]) files,
 //! takes lines apart ([`cri`], [`docker`]), joins them ([`joining`]) and fills a [`batch`]; per
-//! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`]) moves only
-//! when a request was acknowledged.
+//! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`], between two
+//! of them the [`journal`]) moves only when a request was acknowledged ([`progress`]).
 
 pub mod batch;
 pub mod checkpoints;
@@ -16,9 +16,11 @@ pub mod engine;
 pub mod files;
 pub mod http;
 pub mod joining;
+pub mod journal;
 pub mod listing;
 pub mod parsing;
 pub mod plan;
+pub mod progress;
 pub mod schedule;
 pub mod slot;
 pub mod source;
