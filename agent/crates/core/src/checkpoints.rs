@@ -291,7 +291,8 @@ mod tests {
     use super::*;
 
     fn places(offset: u64) -> Places {
-        let saved = Saved { inode: (1, 2), head: (3, 4), offset, size: 9, finished: false };
+        let saved =
+            Saved { inode: (1, 2), head: (3, 4), offset, size: 9, born: None, finished: false };
         Places::from([("pipeline\0source".to_owned(), vec![saved])])
     }
 

@@ -1,8 +1,8 @@
 //! One file of a container: knowing it again, reading its lines. `listing` names it.
 //!
 //! While the agent runs a file is known by device, inode and birth: a busy container's next file often has
-//! the inode of the one just removed. Over a restart it is known by a hash of its first bytes, and so
-//! is a compressed copy.
+//! the inode of the one just removed. Over a restart it is known by inode, birth and a hash of its
+//! first bytes; without a birth, and for a compressed copy, the hash decides.
 //!
 //! A file that is truncated in place may have grown past the old offset before anyone looks, so a
 //! size says nothing. Each read begins some bytes early and compares: what was read before must
@@ -77,6 +77,9 @@ pub struct Saved {
     pub offset: u64,
     /// Bytes the file was known to have.
     pub size: u64,
+    /// When the inode was made; older checkpoints and some file systems do not say.
+    #[serde(default)]
+    pub born: Option<SystemTime>,
     /// Whether all of it was read and nothing could follow.
     #[serde(default)]
     pub finished: bool,
@@ -179,14 +182,20 @@ impl LogFile {
     #[must_use]
     pub fn matches(&self, saved: &Saved) -> bool {
         let same_inode = saved.inode == self.identity.inode;
-        (saved.head.0 > 0 || same_inode) && self.starts_with(saved.head)
+        let told_apart = same_inode && !self.may_be_born(saved);
+        (saved.head.0 > 0 || same_inode) && !told_apart && self.starts_with(saved.head)
     }
 
     /// Whether it also has the inode that the checkpoint names: it wins over a file that only
     /// begins with the same bytes.
     #[must_use]
     pub fn has_inode_of(&self, saved: &Saved) -> bool {
-        saved.inode == self.identity.inode
+        saved.inode == self.identity.inode && self.may_be_born(saved)
+    }
+
+    /// Whether their births do not contradict that they are one file.
+    fn may_be_born(&self, saved: &Saved) -> bool {
+        saved.born.zip(self.identity.born).is_none_or(|(before, now)| before == now)
     }
 
     fn starts_with(&self, head: (usize, u64)) -> bool {
@@ -360,6 +369,7 @@ impl LogFile {
             head: self.head,
             offset,
             size,
+            born: self.identity.born,
             finished: self.finished(),
         }
     }
@@ -449,6 +459,24 @@ mod tests {
             std::fs::remove_file(&path).unwrap();
         }
         // A file system that uses no inode twice cannot show it, and does not need it.
+    }
+
+    #[test]
+    fn inode_used_again_with_the_same_first_bytes_is_another_file_after_a_restart() {
+        let path = directory("birth").join("0.log");
+        write(&path, "a banner that every file begins with\n");
+        let named = Named { restart: 0, current: true, stamp: String::new(), gzip: false, path };
+        let file = LogFile::open(&named).unwrap();
+        let saved = file.saved(Place::default());
+        assert!(file.matches(&saved) && file.has_inode_of(&saved));
+        let Some(born) = saved.born else { return }; // this file system does not say
+        let other =
+            Saved { born: Some(born - std::time::Duration::from_secs(60)), ..saved.clone() };
+        assert!(!file.matches(&other) && !file.has_inode_of(&other));
+        let older = r#"{"inode":[1,2],"head":[3,4],"offset":5,"size":6,"finished":true}"#;
+        let older: Saved = serde_json::from_str(older).unwrap();
+        assert_eq!(older.born, None);
+        assert!(file.matches(&Saved { born: None, ..saved }));
     }
 
     #[test]
