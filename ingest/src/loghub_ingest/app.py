@@ -4,6 +4,7 @@
 become HTTP bodies.
 """
 
+import dataclasses
 import functools
 import itertools
 import logging
@@ -11,13 +12,10 @@ import secrets
 import time
 from typing import Final
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from loghub_ingest import access, requests, service, telemetry
+from loghub_ingest import access, requests, routing, service, telemetry
 from loghub_ingest.api import answers, crossorigin, routes
 from slswire import errors, headers
 
@@ -38,44 +36,64 @@ class _Door:
         self.inside = 0
 
 
-def make(of: service.Service) -> Starlette:
+class _Meter:
+    """The metrics of one call, looked up once: a look-up by labels costs more than counting."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._fine = telemetry.REQUESTS.labels(name, "OK")
+        self._seconds = telemetry.SECONDS.labels(name)
+
+    def count(self, code: str, seconds: float) -> None:
+        """Count an answer."""
+        (self._fine if code == "OK" else telemetry.REQUESTS.labels(self.name, code)).inc()
+        self._seconds.observe(seconds)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Call:
+    """One row of the tables of `api.routes`."""
+
+    handler: routes.Handler
+    accept: requests.Accept
+    meter: _Meter
+
+
+def make(of: service.Service) -> routing.Router:
     """The API of a service."""
     door = _Door(of)
-    found = [Route("/{path:path}", _preflight, methods=["OPTIONS"])]
+    router = routing.Router(_unknown, _preflight)
     for accept, table in ((requests.accept, routes.ROUTES), (requests.accept_open, routes.OPEN)):
         for path, handlers in table:
             for method, handler in handlers.items():
-                endpoint = functools.partial(_answer, handler, accept, door)
-                found.append(Route(path, endpoint, methods=[method]))
-    return Starlette(routes=found, exception_handlers={HTTPException: _unknown})
+                name = f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
+                call = _Call(handler, accept, _Meter(name))
+                router.add(method, path, functools.partial(_answer, door, call))
+    return router
 
 
-async def _answer(
-    handler: routes.Handler, accept: requests.Accept, door: _Door, request: Request
-) -> Response:
+async def _answer(door: _Door, which: _Call, request: Request) -> Response:
     started = time.monotonic()
-    name = f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
     door.inside += 1
     ident = _new_ident()
     try:
         if door.inside > MAX_CONCURRENT:
             raise errors.make("ServerBusy")  # noqa: TRY301 - answered below like any other
-        call = await accept(request, door.service)
+        call = await which.accept(request, door.service)
         telemetry.RECEIVED.inc(len(call.body))
-        answer, code = await handler(call), "OK"
+        answer, code = await which.handler(call), "OK"
     except errors.SlsError as fault:
         answer, code = _refusal(fault), fault.code
     except ClientDisconnect:
         answer, code = Response(status_code=400), "Disconnected"
     except Exception:  # noqa: BLE001 - the outermost layer: a client gets an SLS error, always
-        _log.exception("a request failed", extra={"request_id": ident, "call": name})
+        _log.exception("a request failed", extra={"request_id": ident, "call": which.meter.name})
         answer, code = _refusal(errors.make("InternalServerError")), "InternalServerError"
     finally:
         door.inside -= 1
     _mark(answer, ident)
-    telemetry.REQUESTS.labels(name, code).inc()
     took = time.monotonic() - started
-    telemetry.SECONDS.labels(name).observe(took)
+    which.meter.count(code, took)
     access.log(door.service.access, request, answer, code=code, seconds=took)
     return answer
 
@@ -97,11 +115,11 @@ def _mark(answer: Response, ident: str) -> None:
     answer.headers.update(crossorigin.HEADERS)
 
 
-def _unknown(request: Request, fault: Exception) -> Response:
+async def _unknown(request: Request) -> Response:
     detail = f"{request.method} {request.url.path[:200]} is no call of this service."
     answer = _refusal(errors.make("NotSupported", detail=detail))
     _mark(answer, _new_ident())
-    telemetry.REQUESTS.labels("unknown", type(fault).__name__).inc()
+    telemetry.REQUESTS.labels("unknown", "NotSupported").inc()
     return answer
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from loghub_ingest import connections
 
@@ -83,7 +83,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(application: Starlette, address: Address) -> Server:
+def server(application: ASGIApp, address: Address) -> Server:
     """A server of `application`, not started yet.
 
     Raises:
@@ -100,6 +100,8 @@ def server(application: Starlette, address: Address) -> Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        # A client's word for where it comes from: nothing here may be decided by it.
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         backlog=2048,

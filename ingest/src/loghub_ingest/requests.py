@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from loghub_ingest import hosts
+from loghub_ingest import _core, hosts
 from loghub_ingest.service import Service
 from loghub_ingest.storage import contract
 from slswire import compress, errors, headers, limits, signature
@@ -158,7 +158,7 @@ async def accept(request: Request, service: Service) -> Call:
     Raises:
         SlsError: the first check that fails, in the order of the module's docstring.
     """
-    sent = {name.lower(): value for name, value in request.headers.items()}
+    sent = _headers(request)
     if not sent.get("host"):
         raise errors.make("MissingHost")
     version = sent.get(headers.API_VERSION)
@@ -175,9 +175,12 @@ async def accept(request: Request, service: Service) -> Call:
     if key is None:
         detail = f"AccessKeyId not found: {claim.access_key_id[:128]}"
         raise errors.make("Unauthorized", detail=detail)
-    path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
-    seen = signature.Request(request.method, path.partition("?")[0], query, sent, body)
-    signature.verify(claim, key.secret, seen, dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    signature.check_clock(sent, now)
+    if query or not _surely_signed(request, claim, key.secret, body):
+        path = _path(request).decode("latin-1")
+        seen = signature.Request(request.method, path, query, sent, body)
+        signature.verify(claim, key.secret, seen, now)
     project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), service.names)
     return Call(
         service=service,
@@ -191,13 +194,35 @@ async def accept(request: Request, service: Service) -> Call:
     )
 
 
+def _headers(request: Request) -> dict[str, str]:
+    # Their names are lower case by now: the server's parser sees to it.
+    return {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]
+    }
+
+
+def _path(request: Request) -> bytes:
+    # As sent: what is signed is not decoded.
+    return bytes(request.scope["raw_path"].partition(b"?")[0])
+
+
+def _surely_signed(
+    request: Request, claim: signature.Authorization, secret: str, body: bytes
+) -> bool:
+    # The compiled check is a sixth of a small write's CPU cheaper; it only ever says yes to what
+    # `signature.verify` accepts, and leaves all else to it.
+    stated = (claim.signature, claim.date, claim.region)
+    sent = request.scope["headers"]
+    return _core.signed(secret, stated, request.method, _path(request), sent, body)
+
+
 async def accept_open(request: Request, service: Service) -> Call:
     """Read and bound a request that needs no key: it may track, and nothing else.
 
     Raises:
         SlsError: MissingHost, ProjectNotExist or PostBodyTooLarge.
     """
-    sent = {name.lower(): value for name, value in request.headers.items()}
+    sent = _headers(request)
     if not sent.get("host"):
         raise errors.make("MissingHost")
     project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), service.names)

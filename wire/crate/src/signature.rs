@@ -1,6 +1,6 @@
 //! Request signatures v1 (`LOG`) and v4 (`SLS4-HMAC-SHA256`), client side.
 //!
-//! The rules are those of the Python twin's `signature.py`, which also verifies.
+//! The rules are those of the Python twin's `signature.py`; `verifying` is the server's side.
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
@@ -84,7 +84,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
-fn hex(data: &[u8]) -> String {
+pub(crate) fn hex(data: &[u8]) -> String {
     let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
     data.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
@@ -110,8 +110,68 @@ fn hmac_sha1(key: &[u8], data: &[u8]) -> Vec<u8> {
     )
 }
 
-fn header<'a>(headers: &'a [(&'static str, String)], name: &str) -> &'a str {
-    headers.iter().find(|each| each.0 == name).map_or("", |each| each.1.as_str())
+fn header<'a>(headers: &[(&str, &'a str)], name: &str) -> &'a str {
+    headers.iter().find(|each| each.0 == name).map_or("", |each| each.1)
+}
+
+fn borrow<'a>(headers: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    headers.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+/// What v1 signs; `extra` are the sorted headers whose `x-log-` and `x-acs-` ones are part of it.
+pub(crate) fn v1_text<'a>(
+    method: &str,
+    path: &str,
+    date: &str,
+    headers: &[(&str, &str)],
+    extra: impl Iterator<Item = &'a (&'a str, &'a str)>,
+) -> String {
+    let md5 = header(headers, "content-md5");
+    let mut text = format!("{method}\n{md5}\n{}\n{date}\n", header(headers, "content-type"));
+    for (name, value) in extra {
+        if name.starts_with("x-log-") || name.starts_with("x-acs-") {
+            text.extend([name, ":", value, "\n"]);
+        }
+    }
+    text.push_str(path);
+    text
+}
+
+/// Whether v4 signs a header of that name.
+pub(crate) fn is_signed_v4(name: &str) -> bool {
+    ["content-type", "host"].contains(&name)
+        || name.starts_with("x-log-")
+        || name.starts_with("x-acs-")
+}
+
+/// What v4 signs; `signed` are its headers, sorted, `moment` is as v4 writes it.
+pub(crate) fn v4_text(
+    method: &str,
+    path: &str,
+    signed: &[(&str, &str)],
+    payload: &str,
+    moment: &str,
+    region: &str,
+) -> String {
+    let mut lines = String::new();
+    for (name, value) in signed {
+        lines.extend([name, ":", value.trim(), "\n"]);
+    }
+    let names = signed.iter().map(|each| each.0).collect::<Vec<_>>().join(";");
+    let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\n{payload}");
+    let date = moment.get(..8).unwrap_or(moment);
+    format!(
+        "SLS4-HMAC-SHA256\n{moment}\n{date}/{region}/sls/aliyun_v4_request\n{}",
+        hex(&Sha256::digest(canonical.as_bytes()))
+    )
+}
+
+/// The key that signs in a region for a day.
+pub(crate) fn v4_key(secret: &str, date: &str, region: &str) -> Vec<u8> {
+    let secret = format!("aliyun_v4{secret}").into_bytes();
+    [date, region, "sls", "aliyun_v4_request"]
+        .iter()
+        .fold(secret, |key, step| hmac_sha256(&key, step.as_bytes()))
 }
 
 /// Every header of `request` plus those of signature v1.
@@ -129,22 +189,8 @@ pub fn sign_v1(
         headers.push(("content-md5", hex(&Md5::digest(request.body)).to_uppercase()));
     }
     headers.sort();
-    let mut text = format!(
-        "{}\n{}\n{}\n{}\n",
-        request.method,
-        header(&headers, "content-md5"),
-        header(&headers, "content-type"),
-        now.http
-    );
-    for (name, value) in &headers {
-        if name.starts_with("x-log-") || name.starts_with("x-acs-") {
-            text.push_str(name);
-            text.push(':');
-            text.push_str(value);
-            text.push('\n');
-        }
-    }
-    text.push_str(request.path);
+    let borrowed = borrow(&headers);
+    let text = v1_text(request.method, request.path, &now.http, &borrowed, borrowed.iter());
     let digest = hmac_sha1(key.access_key_secret.as_bytes(), text.as_bytes());
     let value = format!("LOG {}:{}", key.access_key_id, STANDARD.encode(digest));
     headers.push(("authorization", value));
@@ -165,35 +211,15 @@ pub fn sign_v4(
     headers.push(("x-log-content-sha256", payload.clone()));
     headers.push(("x-log-date", now.basic.clone()));
     headers.sort();
-    let signed: Vec<_> = headers
-        .iter()
-        .filter(|(name, _)| {
-            ["content-type", "host"].contains(name)
-                || name.starts_with("x-log-")
-                || name.starts_with("x-acs-")
-        })
-        .collect();
-    let mut lines = String::new();
-    for (name, value) in &signed {
-        lines.extend([name, ":", value.trim(), "\n"]);
-    }
-    let names = signed.iter().map(|each| each.0).collect::<Vec<_>>().join(";");
-    let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{payload}", request.method, request.path);
+    let signed: Vec<_> =
+        borrow(&headers).into_iter().filter(|(name, _)| is_signed_v4(name)).collect();
+    let text = v4_text(request.method, request.path, &signed, &payload, &now.basic, region);
     let (date, _) = now.basic.split_at(8.min(now.basic.len()));
-    let scope = format!("{date}/{region}/sls/aliyun_v4_request");
-    let text = format!(
-        "SLS4-HMAC-SHA256\n{}\n{scope}\n{}",
-        now.basic,
-        hex(&Sha256::digest(canonical.as_bytes()))
-    );
-    let mut secret = format!("aliyun_v4{}", key.access_key_secret).into_bytes();
-    for step in [date, region, "sls", "aliyun_v4_request"] {
-        secret = hmac_sha256(&secret, step.as_bytes());
-    }
+    let key_of_day = v4_key(&key.access_key_secret, date, region);
     let value = format!(
-        "SLS4-HMAC-SHA256 Credential={}/{scope},Signature={}",
+        "SLS4-HMAC-SHA256 Credential={}/{date}/{region}/sls/aliyun_v4_request,Signature={}",
         key.access_key_id,
-        hex(&hmac_sha256(&secret, text.as_bytes()))
+        hex(&hmac_sha256(&key_of_day, text.as_bytes()))
     );
     headers.push(("authorization", value));
     headers

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::signature::{self, Credentials, Moment, Request};
+use crate::verifying::{self, Claim, Received};
 use crate::{compress, group};
 
 fn load(name: &str) -> Vec<Value> {
@@ -116,7 +117,37 @@ fn write_is_signed_as_the_sdk_signs_it() {
         };
         let (_, found) = sent.iter().find(|(name, _)| *name == "authorization").unwrap();
         assert_eq!(found, text(&vector, "authorization"), "{}", text(&vector, "name"));
+        let sent: Vec<_> = sent.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let secret = key.access_key_secret.as_str();
+        assert!(holds(&vector, secret, &sent, &body), "{}", text(&vector, "name"));
+        assert!(!holds(&vector, "another", &sent, &body));
+        assert!(!holds(&vector, secret, &sent, b"another"));
+        for (at, (name, _)) in sent.iter().enumerate() {
+            // Of those that are signed, a changed one and one that stands there twice are no yes.
+            if name.starts_with("x-log-") || *name == "content-type" {
+                let mut other = sent.clone();
+                if let Some(changed) = other.get_mut(at) {
+                    changed.1 = "another";
+                }
+                assert!(!holds(&vector, secret, &other, &body), "{name}");
+                other.push((name, "another"));
+                assert!(!holds(&vector, secret, &other, &body), "{name}");
+            }
+        }
         seen += 1;
     }
     assert_eq!(seen, 4);
+}
+
+fn holds(vector: &Value, secret: &str, headers: &[(&str, &str)], body: &[u8]) -> bool {
+    let authorization = text(vector, "authorization");
+    let claim = if text(vector, "version") == "V1" {
+        Claim::V1 { signature: authorization.rsplit(':').next().unwrap() }
+    } else {
+        let signature = authorization.rsplit('=').next().unwrap();
+        let date = authorization.split('/').nth(1).unwrap();
+        Claim::V4 { signature, date, region: text(vector, "region") }
+    };
+    let (method, path) = (text(vector, "method"), text(vector, "path"));
+    verifying::holds(claim, secret, Received { method, path, headers: headers.to_vec(), body })
 }

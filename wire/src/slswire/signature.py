@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import datetime as dt
 import email.utils
+import functools
 import hashlib
 import hmac
 import re
@@ -110,6 +111,31 @@ def parse_authorization(sent: Mapping[str, str]) -> Authorization:
     raise errors.make("Unauthorized", detail="The Authorization header is missing or malformed.")
 
 
+def check_clock(sent: Mapping[str, str], now: dt.datetime) -> None:
+    """Hold the date among the headers `sent` (lower-case names) against the server's time (aware).
+
+    Raises:
+        SlsError: MissingDate, InvalidDateFormat or RequestTimeExpired.
+    """
+    text = sent.get(headers.DATE) or sent.get("date")
+    if not text:
+        raise errors.make("MissingDate")
+    if abs((now - _moment(text)).total_seconds()) > limits.MAX_CLOCK_SKEW_SECONDS:
+        raise errors.make("RequestTimeExpired")
+
+
+@functools.lru_cache(maxsize=256)  # of a second's requests, most state the same date
+def _moment(text: str) -> dt.datetime:
+    try:
+        if re.fullmatch(r"\d{8}T\d{6}Z", text):
+            moment = dt.datetime.strptime(text, _V4_TIME).replace(tzinfo=dt.UTC)
+        else:
+            moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, IndexError, OverflowError) as fault:
+        raise errors.make("InvalidDateFormat", value=text) from fault
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+
+
 def verify(claim: Authorization, secret: str, request: Request, now: dt.datetime) -> None:
     """Hold `claim` against the request, the key's `secret` and the server's time `now` (aware).
 
@@ -118,7 +144,7 @@ def verify(claim: Authorization, secret: str, request: Request, now: dt.datetime
             SignatureNotMatch.
     """
     received = dataclasses.replace(request, headers=_lower(request.headers))
-    _check_clock(received.headers, now)
+    check_clock(received.headers, now)
     expected = _expected(claim, secret, received)
     if not _same(expected, claim.signature):
         raise errors.make("SignatureNotMatch", signature=claim.signature)
@@ -143,23 +169,6 @@ def _expected(claim: Authorization, secret: str, received: Request) -> str:
 def _same(one: str, other: str) -> bool:
     # As bytes: the constant-time comparison of text takes ASCII only, and clients may send any.
     return hmac.compare_digest(one.encode(), other.encode())
-
-
-def _check_clock(sent: Mapping[str, str], now: dt.datetime) -> None:
-    text = sent.get(headers.DATE) or sent.get("date")
-    if not text:
-        raise errors.make("MissingDate")
-    try:
-        if re.fullmatch(r"\d{8}T\d{6}Z", text):
-            moment = dt.datetime.strptime(text, _V4_TIME).replace(tzinfo=dt.UTC)
-        else:
-            moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, IndexError, OverflowError) as fault:
-        raise errors.make("InvalidDateFormat", value=text) from fault
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    if abs((now - moment).total_seconds()) > limits.MAX_CLOCK_SKEW_SECONDS:
-        raise errors.make("RequestTimeExpired")
 
 
 def _lower(sent: Mapping[str, str]) -> dict[str, str]:

@@ -1,15 +1,16 @@
 //! The agent's data path: from container log files to acknowledged `PutLogs` requests.
 //!
 //! [`engine::Core`] is the whole of it. Per container a [`source`] finds ([`listing`]) and follows
-//! ([`files`]) files, takes lines apart ([`cri`]), joins them ([`joining`]) and fills a [`batch`]; per
-//! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`]) moves only
-//! when a request was acknowledged.
+//! ([`files`]) files, takes lines apart ([`cri`], [`docker`]), joins them ([`joining`]) and fills a
+//! [`batch`]; per destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`])
+//! moves only when a request was acknowledged.
 
 pub mod batch;
 pub mod checkpoints;
 pub mod counters;
 pub mod cri;
 pub mod delivery;
+pub mod docker;
 pub mod engine;
 pub mod files;
 pub mod http;

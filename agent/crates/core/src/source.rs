@@ -14,6 +14,7 @@ use crate::batch::Batch;
 use crate::counters::{self, Counters};
 use crate::cri;
 use crate::delivery::{Acknowledged, Lane, Package};
+use crate::docker::{self, Message};
 use crate::files::{Found, Identity, LogFile, Place, Saved, Scratch};
 use crate::joining::{Joiner, Record, Rule};
 use crate::listing;
@@ -448,7 +449,8 @@ fn take(
     batch: &mut Batch,
 ) {
     let mut add = |record: &Record<'_>| batch.add(record, now);
-    match cri::parse(line) {
+    let message = docker::parse(line);
+    match message.as_ref().and_then(Message::line).or_else(|| cri::parse(line)) {
         Some(parsed) if streams.contains(&parsed.stream) => {
             joiner.line(&parsed, place, now, &mut add);
         }

@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use loghub_ingest_core::blooms;
 use loghub_ingest_core::program::Type;
 use loghub_ingest_core::scan::{self, Column, Hit, Window};
+use loghub_ingest_core::splice as splicing;
 use loghub_ingest_core::summary as judge;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
+use slswire::verifying::{self, Claim, Received};
 
 /// A column's key, path and type.
 type Named = (String, Vec<String>, String);
@@ -112,12 +115,58 @@ fn summary(py: Python<'_>, raw: &[u8]) -> Option<judge::Summary> {
     py.detach(|| judge::of(raw))
 }
 
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "a list of Python arrives as a vector")]
+fn splice(
+    py: Python<'_>,
+    blocks: Vec<(PyBackedBytes, usize)>,
+) -> Option<(Cow<'static, [u8]>, usize)> {
+    let blocks: Vec<_> = blocks.iter().map(|(block, size)| (&**block, *size)).collect();
+    let (body, raw_size) = py.detach(|| splicing::splice(&blocks))?;
+    Some((Cow::Owned(body), raw_size))
+}
+
+/// Bodies up to this are hashed with the interpreter's lock held: letting it go costs more.
+const SMALL: usize = 64 * 1024;
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "a list of Python arrives as a vector")]
+fn signed(
+    py: Python<'_>,
+    secret: &str,
+    claim: (String, String, String),
+    method: &str,
+    path: &[u8],
+    headers: Vec<(PyBackedBytes, PyBackedBytes)>,
+    body: &[u8],
+) -> bool {
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let pairs = headers.iter().map(|(name, value)| Some((text(name)?, text(value)?)));
+    let (Some(headers), Some(path)) = (pairs.collect(), text(path)) else {
+        return false;
+    };
+    let (signature, date, region) = (&*claim.0, &*claim.1, &*claim.2);
+    let claim = if date.is_empty() {
+        Claim::V1 { signature }
+    } else {
+        Claim::V4 { signature, date, region }
+    };
+    let received = Received { method, path, headers, body };
+    if body.len() <= SMALL {
+        verifying::holds(claim, secret, received)
+    } else {
+        py.detach(|| verifying::holds(claim, secret, received))
+    }
+}
+
 /// The compiled core of `loghub_ingest`.
 #[pymodule(name = "_core")]
 fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Scanner>()?;
     module.add_function(wrap_pyfunction!(summary, module)?)?;
+    module.add_function(wrap_pyfunction!(signed, module)?)?;
+    module.add_function(wrap_pyfunction!(splice, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
     module.add_function(wrap_pyfunction!(bloom, module)?)?;
     module.add_function(wrap_pyfunction!(head, module)?)
