@@ -106,7 +106,7 @@ def _age(found: context.Object) -> tuple[str, str, str]:
 async def _share(
     ctx: context.Context, found: context.Object, holder: context.Object, where: tuple[str, str]
 ) -> None:
-    """Ready to write to what an older LogStore made, whose settings are not this one's to change."""
+    """Ready to write to what an older LogStore made; its settings stay as they are."""
     if conditions.status_of(holder, "Ready") != "True":
         sentence = f"Logstore {where[1]} is held by an older LogStore, which is not ready yet."
         raise context.NotReadyError("StoreNotReady", sentence)
