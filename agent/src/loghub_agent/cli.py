@@ -99,7 +99,8 @@ def _add_common(flags: _Flags) -> None:
     flags.add("--batch-seconds", "longest wait for a request to fill", metavar="N")
     flags.add("--queue-bytes-per-destination", "memory of one destination", metavar="N")
     flags.add("--max-line-bytes", "longest line; the rest of one is cut", metavar="N")
-    flags.add("--scan-seconds", "longest time until a new file is seen", metavar="N")
+    flags.add("--scan-seconds", "between looks where the kernel tells of no change", metavar="N")
+    flags.add("--data-threads", "threads that read and compress, default 1", metavar="N")
 
 
 def _add_cluster(flags: _Flags) -> None:
@@ -155,6 +156,7 @@ def _common(options: argparse.Namespace, *, node: str, admin: str) -> settings.S
             queue_bytes_per_destination=_whole(options, "queue_bytes_per_destination"),
             max_line_bytes=_whole(options, "max_line_bytes"),
             scan_seconds=_number(options, "scan_seconds", 0),
+            data_threads=_whole(options, "data_threads"),
         ),
     )
 

@@ -17,6 +17,7 @@ class CoreSettings:
     queue_bytes_per_destination: int | None = None
     max_line_bytes: int | None = None
     scan_seconds: float | None = None
+    data_threads: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

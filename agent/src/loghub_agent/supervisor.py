@@ -98,6 +98,7 @@ def open_core(chosen: settings.Settings) -> Core:
         "queueBytesPerDestination": chosen.core.queue_bytes_per_destination,
         "maxLineBytes": chosen.core.max_line_bytes,
         "scanSeconds": chosen.core.scan_seconds,
+        "dataThreads": chosen.core.data_threads,
         "userAgent": USER_AGENT,
     }
     options = {key: value for key, value in given.items() if value is not None}

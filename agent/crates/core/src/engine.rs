@@ -1,10 +1,9 @@
-//! The core as its owner sees it: a plan in, statistics out, a thread that reads in between.
+//! The core as its owner sees it: a plan in, statistics out, a threads that read in between.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,21 +13,27 @@ use slswire::signature::Credentials;
 use crate::checkpoints::{Checkpoints, Places};
 use crate::counters::{Counters, Snapshot};
 use crate::delivery::Lane;
-use crate::files::Scratch;
+use crate::files::{Saved, Scratch};
 use crate::http::Keys;
 use crate::joining::Rule;
 use crate::parsing::{Shape, Shaper};
 use crate::plan::{self, Destination, Plan, Settings};
-use crate::source::{Reader, State, Surroundings};
+use crate::schedule::{Heard, Schedule};
+use crate::slot::{self, Change, Slot, State, Told};
+use crate::source::Reader;
+use crate::watching::Watching;
 
 /// Between two checkpoints: what a crash repeats at the most, besides what is in flight.
 const CHECKPOINT: Duration = Duration::from_secs(1);
 
-/// Between two rounds when nothing is to be read.
+/// Between two looks whether all is delivered, at the end.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Checkpoints of sources that no plan names are kept that long after the start.
 const KEPT: Duration = Duration::from_secs(3600);
+
+/// Most threads that read: beyond a node's idle cores they would only wait for each other.
+const MOST_THREADS: usize = 16;
 
 #[derive(Debug)]
 struct Running {
@@ -37,9 +42,26 @@ struct Running {
     shape: Option<Arc<Shape>>,
     lane: Arc<Lane>,
     counters: Arc<Counters>,
-    readers: BTreeMap<String, Reader>,
+    sources: BTreeMap<String, (plan::Source, Arc<Slot>)>,
 }
 
+impl Running {
+    fn around(&self) -> slot::Pipeline {
+        slot::Pipeline {
+            lane: Arc::clone(&self.lane),
+            counters: Arc::clone(&self.counters),
+            compression: self.spec.destination.compression,
+        }
+    }
+
+    fn change_all(&self, change: impl Fn() -> Change) {
+        for (_, slot) in self.sources.values() {
+            slot.change(change());
+        }
+    }
+}
+
+/// What the plan wants and what a crash must not forget. No thread holds it while it reads a file.
 #[derive(Debug)]
 struct Inner {
     pipelines: BTreeMap<String, Running>,
@@ -47,23 +69,36 @@ struct Inner {
     /// Checkpoints of sources that no plan has named yet.
     restored: Places,
     started: Instant,
-    checkpoints: Checkpoints,
-    draining: bool,
+    numbered: u64,
+}
+
+/// What the keeper of checkpoints waits for, and what it says.
+#[derive(Debug, Default)]
+struct Keeping {
+    worked: bool,
+    stopping: bool,
+    writes: u64,
+    complaints: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
+    slots: RwLock<HashMap<u64, Arc<Slot>>>,
+    schedule: Schedule,
+    watching: Watching,
+    checkpoints: Mutex<Checkpoints>,
+    keeping: Mutex<Keeping>,
+    kept: Condvar,
     settings: Settings,
     keys: Keys,
-    stop: AtomicBool,
 }
 
 /// The data path of one agent.
 #[derive(Debug)]
 pub struct Core {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 #[derive(Serialize)]
@@ -72,6 +107,7 @@ struct Stats {
     pipelines: BTreeMap<String, Snapshot>,
     sources: BTreeMap<String, SourceStats>,
     open_deleted_files: usize,
+    watches: usize,
     checkpoint_writes: u64,
     complaints: Vec<String>,
 }
@@ -83,6 +119,10 @@ struct SourceStats {
     files: usize,
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Core {
     /// Opens the state directory, restores the checkpoints and starts reading.
     ///
@@ -91,24 +131,41 @@ impl Core {
     pub fn new(state_dir: &Path, settings_json: &str) -> io::Result<Self> {
         let settings = serde_json::from_str(settings_json)?;
         let (checkpoints, restored) = Checkpoints::open(state_dir)?;
-        let inner = Inner {
-            pipelines: BTreeMap::new(),
-            lanes: HashMap::new(),
-            restored,
-            started: Instant::now(),
-            checkpoints,
-            draining: false,
+        let keeping = Keeping {
+            complaints: checkpoints.complaints().cloned().collect(),
+            ..Keeping::default()
         };
         let shared = Arc::new(Shared {
-            inner: Mutex::new(inner),
+            inner: Mutex::new(Inner {
+                pipelines: BTreeMap::new(),
+                lanes: HashMap::new(),
+                restored,
+                started: Instant::now(),
+                numbered: 0,
+            }),
+            slots: RwLock::default(),
+            schedule: Schedule::default(),
+            watching: Watching::start(),
+            checkpoints: Mutex::new(checkpoints),
+            keeping: Mutex::new(keeping),
+            kept: Condvar::new(),
             settings,
             keys: Arc::new(RwLock::default()),
-            stop: AtomicBool::new(false),
         });
-        let reading = Arc::clone(&shared);
-        let thread =
-            std::thread::Builder::new().name("reader".into()).spawn(move || reading.run())?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        let core = Self { shared, threads: Mutex::default() };
+        core.spawn("watcher", |shared| shared.watching.run(&shared.schedule))?;
+        core.spawn("keeper", Shared::keep)?;
+        for _ in 0..core.shared.settings.data_threads.clamp(1, MOST_THREADS) {
+            core.spawn("reader", Shared::read)?;
+        }
+        Ok(core)
+    }
+
+    fn spawn(&self, name: &str, body: impl FnOnce(&Shared) + Send + 'static) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || body(&shared))?;
+        lock(&self.threads).push(thread);
+        Ok(())
     }
 
     /// Takes the whole desired plan; gives a sentence for each pipeline that cannot run so and
@@ -118,7 +175,7 @@ impl Core {
     /// The text is no plan.
     pub fn apply(&self, plan_json: &str) -> io::Result<BTreeMap<String, String>> {
         let plan: Plan = serde_json::from_str(plan_json)?;
-        let mut inner = self.shared.lock();
+        let mut inner = lock(&self.shared.inner);
         let mut failed = BTreeMap::new();
         let mut wanted = BTreeSet::new();
         for pipeline in plan.pipelines {
@@ -128,7 +185,15 @@ impl Core {
                 failed.insert(name, sentence);
             }
         }
-        inner.pipelines.retain(|name, _| wanted.contains(name));
+        inner.pipelines.retain(|name, running| {
+            let keep = wanted.contains(name);
+            if !keep {
+                for (_, slot) in running.sources.values() {
+                    self.shared.remove(slot);
+                }
+            }
+            keep
+        });
         let used: Vec<_> =
             inner.pipelines.values().map(|running| Arc::clone(&running.lane)).collect();
         // A lane that still delivers what a removed pipeline read is kept until it is empty.
@@ -156,28 +221,30 @@ impl Core {
     /// # Errors
     /// It cannot be written as JSON.
     pub fn stats(&self) -> io::Result<String> {
-        let inner = self.shared.lock();
         let now = Instant::now();
+        let (checkpoint_writes, mut complaints) = {
+            let keeping = lock(&self.shared.keeping);
+            (keeping.writes, keeping.complaints.clone())
+        };
+        complaints.extend(self.shared.watching.complaint());
         let mut stats = Stats {
             pipelines: BTreeMap::new(),
             sources: BTreeMap::new(),
             open_deleted_files: 0,
-            checkpoint_writes: inner.checkpoints.writes,
-            complaints: inner.checkpoints.complaints().cloned().collect(),
+            watches: self.shared.watching.watches(),
+            checkpoint_writes,
+            complaints,
         };
-        for (name, running) in &inner.pipelines {
-            let lag = running.readers.values().map(|reader| reader.lag(now)).max();
-            let snapshot = running.counters.snapshot(lag.unwrap_or_default().as_secs_f64());
-            stats.pipelines.insert(name.clone(), snapshot);
-            for (id, reader) in &running.readers {
-                stats.open_deleted_files += reader.open_deleted();
-                let source = SourceStats {
-                    state: reader.state(),
-                    lines: reader.lines,
-                    files: reader.files(),
-                };
-                stats.sources.insert(key(name, id), source);
+        for (name, running) in &lock(&self.shared.inner).pipelines {
+            let mut lag = Duration::ZERO;
+            for (id, (_, slot)) in &running.sources {
+                let Told { state, lines, files, open_deleted, lag: behind } = slot.told(now);
+                lag = lag.max(behind);
+                stats.open_deleted_files += open_deleted;
+                stats.sources.insert(key(name, id), SourceStats { state, lines, files });
             }
+            let snapshot = running.counters.snapshot(lag.as_secs_f64());
+            stats.pipelines.insert(name.clone(), snapshot);
         }
         Ok(serde_json::to_string(&stats)?)
     }
@@ -185,9 +252,9 @@ impl Core {
     /// Whether everything read is acknowledged and every file is at its end.
     #[must_use]
     pub fn idle(&self) -> bool {
-        let inner = self.shared.lock();
-        let read = inner.pipelines.values().all(|each| each.readers.values().all(Reader::idle));
-        read && inner.lanes.values().all(|lane| lane.idle())
+        let inner = lock(&self.shared.inner);
+        let mut slots = inner.pipelines.values().flat_map(|each| each.sources.values());
+        slots.all(|(_, slot)| slot.idle()) && inner.lanes.values().all(|lane| lane.idle())
     }
 
     /// Stops reading, delivers what is in flight, writes the checkpoints; false when the time was
@@ -195,31 +262,38 @@ impl Core {
     #[must_use]
     pub fn drain(&self, timeout: Duration) -> bool {
         let until = Instant::now() + timeout;
-        self.shared.lock().draining = true;
+        self.shared.schedule.pause();
         loop {
-            let mut inner = self.shared.lock();
-            let held = self.shared.flush(&mut inner);
+            let inner = lock(&self.shared.inner);
+            let mut held = false;
+            for (_, slot) in inner.pipelines.values().flat_map(|each| each.sources.values()) {
+                held |= slot.flush(&self.shared.settings);
+            }
             let empty = !held && inner.lanes.values().all(|lane| lane.idle());
+            drop(inner);
             if empty || Instant::now() >= until {
-                let written = checkpoint(&mut inner).is_ok();
+                let written = self.shared.checkpoint().is_ok();
                 return empty && written;
             }
-            drop(inner);
             std::thread::sleep(PAUSE);
         }
     }
 
     /// Ends every thread; what is in flight is not waited for.
     pub fn close(&self) {
-        self.shared.stop.store(true, Ordering::Release);
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = thread.take() {
+        self.shared.schedule.stop();
+        self.shared.watching.stop();
+        lock(&self.shared.keeping).stopping = true;
+        self.shared.kept.notify_all();
+        for thread in lock(&self.threads).drain(..) {
+            // A thread that panicked has nothing left to say.
             drop(thread.join());
         }
-        let mut inner = self.shared.lock();
+        let mut inner = lock(&self.shared.inner);
         for lane in inner.lanes.values() {
             lane.close();
         }
+        self.shared.slots.write().unwrap_or_else(PoisonError::into_inner).clear();
         inner.pipelines.clear();
         inner.lanes.clear();
     }
@@ -236,60 +310,79 @@ fn key(pipeline: &str, source: &str) -> String {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn run(&self) {
-        let mut checkpointed = Instant::now();
+    /// Steps what is due; the body of a data thread.
+    fn read(&self) {
         let mut scratch = Scratch::default();
-        while !self.stop.load(Ordering::Acquire) {
-            let mut inner = self.lock();
-            let busy = !inner.draining && self.round(&mut inner, &mut scratch);
-            if checkpointed.elapsed() >= CHECKPOINT {
-                // A full disk delays checkpoints and stops nothing: more is repeated after a crash.
-                drop(checkpoint(&mut inner));
-                checkpointed = Instant::now();
-            }
-            drop(inner);
-            std::thread::sleep(if busy { Duration::ZERO } else { PAUSE });
+        while let Some((number, heard)) = self.schedule.take() {
+            let known = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(slot) = known.get(&number).cloned() else { continue };
+            drop(known);
+            let rest = slot.step(heard, &self.settings, &self.watching, &mut scratch);
+            self.schedule.done(number, rest, Instant::now());
+            self.say_worked();
         }
     }
 
-    fn round(&self, inner: &mut Inner, scratch: &mut Scratch) -> bool {
-        let mut busy = false;
-        for running in inner.pipelines.values_mut() {
-            let around = Surroundings {
-                settings: &self.settings,
-                lane: &running.lane,
-                counters: &running.counters,
-                compression: running.spec.destination.compression,
-            };
-            for (id, reader) in &mut running.readers {
-                match reader.step(&around, scratch) {
-                    Ok(read) => busy |= read,
-                    Err(fault) => running.counters.error(&format!("source {id}: {fault}")),
+    fn say_worked(&self) {
+        let mut keeping = lock(&self.keeping);
+        if !keeping.worked {
+            keeping.worked = true;
+            self.kept.notify_all();
+        }
+    }
+
+    /// Writes checkpoints while there is something new to them; the body of a thread.
+    fn keep(&self) {
+        loop {
+            let mut keeping = lock(&self.keeping);
+            while !keeping.worked && !keeping.stopping {
+                keeping = self.kept.wait(keeping).unwrap_or_else(PoisonError::into_inner);
+            }
+            if keeping.stopping {
+                return;
+            }
+            keeping.worked = false;
+            drop(keeping);
+            let settled = lock(&self.inner).lanes.values().all(|lane| lane.idle());
+            // A full disk delays checkpoints and stops nothing: more is repeated after a crash.
+            drop(self.checkpoint());
+            let mut keeping = lock(&self.keeping);
+            keeping.worked |= !settled;
+            let until = Instant::now() + CHECKPOINT;
+            while let Some(rest) = until.checked_duration_since(Instant::now()) {
+                if keeping.stopping {
+                    return;
                 }
+                let waited = self.kept.wait_timeout(keeping, rest);
+                keeping = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
-        busy
     }
 
-    fn flush(&self, inner: &mut Inner) -> bool {
-        let mut held = false;
-        for running in inner.pipelines.values_mut() {
-            let around = Surroundings {
-                settings: &self.settings,
-                lane: &running.lane,
-                counters: &running.counters,
-                compression: running.spec.destination.compression,
-            };
-            for reader in running.readers.values_mut() {
-                reader.flush(&around);
-                held |= reader.holds();
+    fn checkpoint(&self) -> io::Result<()> {
+        let mut checkpoints = lock(&self.checkpoints);
+        let mut inner = lock(&self.inner);
+        if inner.started.elapsed() > KEPT {
+            inner.restored.clear();
+        }
+        let mut places = inner.restored.clone();
+        for (name, running) in &inner.pipelines {
+            for (id, (_, slot)) in &running.sources {
+                places.insert(key(name, id), slot.saved());
             }
         }
-        held
+        drop(inner);
+        let outcome = checkpoints.write(places);
+        let mut keeping = lock(&self.keeping);
+        keeping.writes = checkpoints.writes;
+        keeping.complaints = checkpoints.complaints().cloned().collect();
+        outcome
+    }
+
+    fn remove(&self, slot: &Slot) {
+        self.schedule.remove(slot.number);
+        self.watching.forget(slot.number);
+        self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(&slot.number);
     }
 
     fn lane(&self, inner: &mut Inner, destination: &Destination) -> io::Result<Arc<Lane>> {
@@ -332,62 +425,65 @@ impl Shared {
             shape: None,
             lane: Arc::clone(&lane),
             counters: Arc::default(),
-            readers: BTreeMap::new(),
+            sources: BTreeMap::new(),
         });
         if running.spec.multiline != spec.multiline {
-            for reader in running.readers.values_mut() {
-                reader.change_rule(rule.clone());
-            }
+            running.change_all(|| Change::Rule(rule.clone()));
         }
         if running.spec.shaping != spec.shaping {
-            for reader in running.readers.values_mut() {
-                reader.change_shaper(shape.clone().map(Shaper::new), &running.counters);
-            }
+            running.change_all(|| Change::Shape(shape.clone()));
         }
         running.rule = rule;
         running.shape = shape;
+        let moved = !Arc::ptr_eq(&running.lane, &lane);
         running.lane = lane;
         running.spec = spec.clone();
+        if moved {
+            running.change_all(|| Change::Pipeline(running.around()));
+        }
         Ok(())
     }
 
     fn set_sources(&self, inner: &mut Inner, name: &str, sources: Vec<plan::Source>) {
-        let Inner { pipelines, restored, .. } = inner;
+        let Inner { pipelines, restored, numbered, .. } = inner;
         let Some(running) = pipelines.get_mut(name) else { return };
-        let around = Surroundings {
-            settings: &self.settings,
-            lane: &running.lane,
-            counters: &running.counters,
-            compression: running.spec.destination.compression,
-        };
-        let mut kept = std::mem::take(&mut running.readers);
+        let mut known = std::mem::take(&mut running.sources);
         for source in sources {
             let id = source.id.clone();
-            let reader = if let Some(mut reader) = kept.remove(&id) {
-                reader.update(source, &around);
-                reader
+            let slot = if let Some((before, slot)) = known.remove(&id) {
+                if before != source {
+                    slot.change(Change::Source(Box::new(source.clone())));
+                    self.schedule.poke([(slot.number, Heard::NAMES)], Instant::now());
+                }
+                slot
             } else {
+                *numbered += 1;
                 let places = restored.remove(&key(name, &id)).unwrap_or_default();
-                let rule = running.rule.clone();
-                let mut reader = Reader::new(source, places, rule, self.settings.max_line_bytes);
-                let shaper = running.shape.clone().map(Shaper::new);
-                reader.change_shaper(shaper, &running.counters);
-                reader
+                self.start(running, &source, places, *numbered)
             };
-            running.readers.insert(id, reader);
+            running.sources.insert(id, (source, slot));
+        }
+        for (_, slot) in known.values() {
+            self.remove(slot);
         }
     }
-}
 
-fn checkpoint(inner: &mut Inner) -> io::Result<()> {
-    if inner.started.elapsed() > KEPT {
-        inner.restored.clear();
+    fn start(
+        &self,
+        running: &Running,
+        source: &plan::Source,
+        places: Vec<Saved>,
+        number: u64,
+    ) -> Arc<Slot> {
+        let rule = running.rule.clone();
+        let mut reader = Reader::new(source.clone(), places, rule, self.settings.max_line_bytes);
+        let shaper = running.shape.clone().map(Shaper::new);
+        reader.change_shaper(shaper, &running.counters);
+        let slot = Arc::new(Slot::new(number, &source.id, reader, running.around()));
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        slots.insert(number, Arc::clone(&slot));
+        drop(slots);
+        self.schedule.add(number);
+        slot
     }
-    let mut places = inner.restored.clone();
-    for (name, running) in &inner.pipelines {
-        for (id, reader) in &running.readers {
-            places.insert(key(name, id), reader.saved());
-        }
-    }
-    inner.checkpoints.write(places)
 }

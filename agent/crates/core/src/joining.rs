@@ -198,6 +198,13 @@ impl Joiner {
         }
     }
 
+    /// When [`Joiner::flush_old`] has something to give, if nothing is added before.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        let flush = self.rule.as_ref()?.flush;
+        self.traces.iter().flatten().filter_map(|open| open.touched.checked_add(flush)).min()
+    }
+
     /// Gives out everything: nothing more will come.
     pub fn flush_all(&mut self, out: &mut impl FnMut(&Record<'_>)) {
         for at in 0..2 {

@@ -22,6 +22,15 @@ pub struct Named {
     pub path: PathBuf,
 }
 
+impl Named {
+    /// The file that it leads to, where it is a link.
+    #[must_use]
+    pub fn link_target(&self) -> Option<PathBuf> {
+        let linked = std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_symlink());
+        linked.then(|| std::fs::canonicalize(&self.path).ok()).flatten()
+    }
+}
+
 /// The log files that `dir` names, in the order they were written.
 ///
 /// # Errors

@@ -161,8 +161,10 @@ pub struct Settings {
     pub queue_bytes_per_destination: usize,
     /// Longest line; the rest of one is cut and counted.
     pub max_line_bytes: usize,
-    /// Longest time until new bytes or files are seen.
+    /// Longest time until new bytes or files are seen where the kernel tells of none.
     pub scan_seconds: f64,
+    /// Threads that read, parse and compress.
+    pub data_threads: usize,
     /// How requests name their sender.
     pub user_agent: String,
 }
@@ -176,6 +178,7 @@ impl Default for Settings {
             queue_bytes_per_destination: 8 * 1024 * 1024,
             max_line_bytes: 512 * 1024,
             scan_seconds: 0.2,
+            data_threads: 1,
             user_agent: format!("loghub-agent/{}", env!("CARGO_PKG_VERSION")),
         }
     }

@@ -1,24 +1,26 @@
 //! One container of one pipeline: its files in order, its lines joined, its records in batches.
 //!
-//! `engine` calls [`Reader::step`] again and again; it reads a little, hands full batches to the
-//! lane, and says whether there was anything to do.
+//! `slot` calls [`Reader::step`] when something was heard or a time has come; it reads a little, hands
+//! full batches to the lane, and says when it wants to be called again.
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use serde::Serialize;
 
 use crate::batch::Batch;
 use crate::counters::{self, Counters};
 use crate::cri;
 use crate::delivery::{Acknowledged, Lane, Package};
+use crate::docker::{self, Message};
 use crate::files::{Found, Identity, LogFile, Place, Saved, Scratch};
 use crate::joining::{Joiner, Record, Rule};
 use crate::listing;
 use crate::parsing::Shaper;
 use crate::plan::{Compression, Settings, Source, Stream};
+use crate::schedule::Rest;
+use crate::slot::State;
 
 /// Chunks read from one source before others have their turn.
 const CHUNKS: usize = 4;
@@ -30,22 +32,14 @@ const LINGER: Duration = Duration::from_millis(250);
 /// The same when the successor has lines already: only what was on its way can still come.
 const LINGER_REOPENED: Duration = Duration::from_millis(50);
 
+/// Between two attempts to hand a package to a lane that is full.
+const FULL_LANE: Duration = Duration::from_millis(20);
+
 /// How often a directory is listed again while it changes.
 const LISTINGS: usize = 4;
 
 /// Finished files remembered, to know their compressed copies; the kubelet keeps far fewer.
 const REMEMBERED: usize = 32;
-
-/// What a source is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum State {
-    /// Its directory has no file yet.
-    Waiting,
-    /// Files are followed.
-    Reading,
-    /// It has ended, and everything is acknowledged.
-    Drained,
-}
 
 /// What a step needs of the pipeline around the source.
 #[derive(Debug)]
@@ -71,7 +65,7 @@ pub struct Reader {
     batch: Batch,
     waiting: Option<Package>,
     acknowledged: Arc<Mutex<Acknowledged>>,
-    listed: Option<Instant>,
+    listed: bool,
     quiet_since: Option<Instant>,
     at_end: bool,
     /// Lines read.
@@ -91,7 +85,7 @@ impl Reader {
             batch: Batch::default(),
             waiting: None,
             acknowledged: Arc::default(),
-            listed: None,
+            listed: false,
             quiet_since: None,
             at_end: false,
             lines: 0,
@@ -106,31 +100,59 @@ impl Reader {
         }
     }
 
-    /// Reads and hands over a little; false when there was nothing to do.
+    /// Reads and hands over a little, after a look at the directory where `look` says so; gives the
+    /// time for the next step.
     ///
     /// # Errors
     /// A file or the directory cannot be read; the next step tries again.
-    pub fn step(&mut self, around: &Surroundings<'_>, scratch: &mut Scratch) -> io::Result<bool> {
+    pub fn step(
+        &mut self,
+        around: &Surroundings<'_>,
+        scratch: &mut Scratch,
+        look: bool,
+    ) -> io::Result<Rest> {
         let now = Instant::now();
-        let due = Duration::from_secs_f64(around.settings.scan_seconds.max(0.01));
-        if self.listed.is_none_or(|listed| now.duration_since(listed) >= due) {
+        if look || !self.listed {
+            self.listed = false;
             self.list(around)?;
-            self.listed = Some(now);
+            self.listed = true;
         }
         if !self.push_waiting(around) {
-            return Ok(false);
+            return Ok(Rest { until: Some(now + FULL_LANE), fed: false });
         }
-        let read = self.read(around, scratch, now)?;
+        let fed = self.read(around, scratch, now)?;
         let Self { joiner, batch, .. } = self;
         joiner.flush_old(now, &mut |record| batch.add(record, now));
         self.seal_full(around);
-        let old = |began: Instant| {
-            now.duration_since(began).as_secs_f64() >= around.settings.batch_seconds
-        };
-        if self.batch.began.is_some_and(old) {
+        let age = Duration::from_secs_f64(around.settings.batch_seconds.max(0.0));
+        if self.batch.began.is_some_and(|began| now.duration_since(began) >= age) {
             self.seal(around);
         }
-        Ok(read)
+        Ok(Rest { until: self.until(fed, age, now), fed: fed && self.at_end })
+    }
+
+    /// When there is something to do though nothing is heard.
+    fn until(&self, fed: bool, batch_age: Duration, now: Instant) -> Option<Instant> {
+        if self.waiting.is_some() {
+            return Some(now + FULL_LANE);
+        }
+        if fed && !self.at_end {
+            return Some(now);
+        }
+        let unfinished = self.files.iter().position(|file| !file.finished());
+        let silent = self.quiet_since.zip(unfinished).map(|(quiet, at)| quiet + self.linger(at));
+        let full = self.batch.began.map(|began| began + batch_age);
+        [silent, full, self.joiner.due()].into_iter().flatten().min()
+    }
+
+    /// Where something may happen to it: its own directory, and where links lead, as docker's do.
+    #[must_use]
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let mut found = vec![self.spec.dir.clone()];
+        let open = self.files.iter().filter(|file| !file.finished());
+        let targets = open.filter_map(|file| file.named.link_target());
+        found.extend(targets.filter_map(|target| target.parent().map(Path::to_path_buf)));
+        found
     }
 
     fn list(&mut self, around: &Surroundings<'_>) -> io::Result<()> {
@@ -246,6 +268,7 @@ impl Reader {
             self.at_end = true;
             let succeeded = at + 1 < self.files.len();
             if !succeeded && !self.spec.ended {
+                self.quiet_since = None;
                 break;
             }
             let quiet = *self.quiet_since.get_or_insert(now);
@@ -254,6 +277,7 @@ impl Reader {
             }
             self.finish(at, around, now);
             self.quiet_since = None;
+            self.at_end = at + 1 == self.files.len();
             any = true;
         }
         Ok(any)
@@ -418,10 +442,10 @@ impl Reader {
         let last_only = self.files.iter().filter(|file| !file.finished()).count() <= 1;
         let read = self.files.is_empty() || (self.at_end && last_only);
         let held = self.batch.logs > 0 || self.waiting.is_some() || self.joiner.begin().is_some();
-        self.listed.is_some() && read && !held && outstanding == 0
+        self.listed && read && !held && outstanding == 0
     }
 
-    /// Hands over what is read, unfinished records excepted: they are read again.
+    /// Hands over what is read; unfinished records are read again.
     pub fn flush(&mut self, around: &Surroundings<'_>) {
         self.seal(around);
     }
@@ -448,7 +472,8 @@ fn take(
     batch: &mut Batch,
 ) {
     let mut add = |record: &Record<'_>| batch.add(record, now);
-    match cri::parse(line) {
+    let message = docker::parse(line);
+    match message.as_ref().and_then(Message::line).or_else(|| cri::parse(line)) {
         Some(parsed) if streams.contains(&parsed.stream) => {
             joiner.line(&parsed, place, now, &mut add);
         }

@@ -1,0 +1,264 @@
+//! One source as several threads see it: one reads, others ask, change and remember.
+//!
+//! The thread that steps it has the reader to itself; nobody else waits for a read. Who asks while a
+//! step is in progress gets what was true after the last one, and a change waits for the next.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::counters::Counters;
+use crate::delivery::Lane;
+use crate::files::{Saved, Scratch};
+use crate::joining::Rule;
+use crate::parsing::{Shape, Shaper};
+use crate::plan::{Compression, Settings, Source};
+use crate::schedule::{Heard, Rest};
+use crate::source::{Reader, Surroundings};
+use crate::watching::Watching;
+
+/// A directory that is watched is listed that seldom besides, should an event have been missed.
+const SCAN_BEHIND: Duration = Duration::from_secs(10);
+
+/// After a failure the source is tried again that late, unless something is heard of it.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// So many looks in a row that found bytes nobody had told of: events do not come from there, as from
+/// a volume that another node writes.
+const DEAF_AFTER: u32 = 2;
+
+/// The pipeline around a source.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// The way to the destination.
+    pub lane: Arc<Lane>,
+    /// Of the pipeline.
+    pub counters: Arc<Counters>,
+    /// Of request bodies.
+    pub compression: Compression,
+}
+
+impl Pipeline {
+    fn around<'a>(&'a self, settings: &'a Settings) -> Surroundings<'a> {
+        Surroundings {
+            settings,
+            lane: &self.lane,
+            counters: &self.counters,
+            compression: self.compression,
+        }
+    }
+}
+
+/// What a new plan changes.
+#[derive(Debug)]
+pub enum Change {
+    /// The description of the source.
+    Source(Box<Source>),
+    /// How lines are joined.
+    Rule(Option<Rule>),
+    /// How records are taken apart.
+    Shape(Option<Arc<Shape>>),
+    /// Where they go.
+    Pipeline(Pipeline),
+}
+
+/// What a source is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub enum State {
+    /// Its directory has no file yet.
+    #[default]
+    Waiting,
+    /// Files are followed.
+    Reading,
+    /// It has ended, and everything is acknowledged.
+    Drained,
+}
+
+/// What is told of a source.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// What it is doing.
+    pub state: State,
+    /// Lines read.
+    pub lines: u64,
+    /// Files known.
+    pub files: usize,
+    /// Deleted files that are still read.
+    pub open_deleted: usize,
+    /// Age of the oldest record not acknowledged.
+    pub lag: Duration,
+}
+
+#[derive(Debug)]
+struct Work {
+    reader: Reader,
+    pipeline: Pipeline,
+    /// When its directory was listed last.
+    listed: Option<Instant>,
+    directories: Vec<PathBuf>,
+    watched: bool,
+}
+
+/// A source and who may do what with it.
+#[derive(Debug)]
+pub struct Slot {
+    /// Its number in the schedule and among the watches.
+    pub number: u64,
+    name: String,
+    work: Mutex<Work>,
+    changes: Mutex<Vec<Change>>,
+    /// What was true after the last step.
+    last: Mutex<(Told, Vec<Saved>)>,
+    unheard: AtomicU32,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Slot {
+    /// A source that nobody has stepped yet; `name` is for people.
+    #[must_use]
+    pub fn new(number: u64, name: &str, reader: Reader, pipeline: Pipeline) -> Self {
+        let last = (Told::default(), reader.saved());
+        let work = Work { reader, pipeline, listed: None, directories: Vec::new(), watched: false };
+        Self {
+            number,
+            name: name.to_owned(),
+            work: Mutex::new(work),
+            changes: Mutex::default(),
+            last: Mutex::new(last),
+            unheard: AtomicU32::new(0),
+        }
+    }
+
+    /// Leaves a change for the next step.
+    pub fn change(&self, change: Change) {
+        lock(&self.changes).push(change);
+    }
+
+    /// Reads a little; gives when it wants to be stepped again.
+    pub fn step(
+        &self,
+        heard: Heard,
+        settings: &Settings,
+        watching: &Watching,
+        scratch: &mut Scratch,
+    ) -> Rest {
+        let mut work = lock(&self.work);
+        let work = &mut *work;
+        self.take_changes(work, settings);
+        let now = Instant::now();
+        let due = work.listed.is_none_or(|listed| now >= listed + self.period(work, settings));
+        let look = heard.names || due;
+        if look {
+            // Watched first: what comes after the listing is told of.
+            work.directories = work.reader.directories();
+            work.watched = watching.follow(self.number, &work.directories);
+            work.listed = Some(now);
+        }
+        let outcome = work.reader.step(&work.pipeline.around(settings), scratch, look);
+        if look && work.reader.directories() != work.directories {
+            // A new link leads to where nobody was watching when its target was read.
+            work.listed = None;
+        }
+        let rest = self.judge(work, outcome, heard, due);
+        *lock(&self.last) = (tell(&work.reader, now), work.reader.saved());
+        let scan = work.listed.map_or(now, |listed| listed + self.period(work, settings));
+        Rest { until: rest.until.into_iter().chain([scan]).min(), fed: rest.fed }
+    }
+
+    fn judge(&self, work: &mut Work, outcome: io::Result<Rest>, heard: Heard, due: bool) -> Rest {
+        match outcome {
+            Ok(rest) => {
+                if heard != Heard::default() {
+                    self.unheard.store(0, Ordering::Relaxed);
+                } else if due && rest.fed {
+                    self.unheard.fetch_add(1, Ordering::Relaxed);
+                }
+                rest
+            }
+            Err(fault) => {
+                work.pipeline.counters.error(&format!("source {}: {fault}", self.name));
+                Rest { until: Some(Instant::now() + AFTER_FAILURE), fed: false }
+            }
+        }
+    }
+
+    /// How long a listing holds.
+    fn period(&self, work: &Work, settings: &Settings) -> Duration {
+        if work.watched && self.unheard.load(Ordering::Relaxed) < DEAF_AFTER {
+            return SCAN_BEHIND;
+        }
+        Duration::from_secs_f64(settings.scan_seconds.max(0.01))
+    }
+
+    fn take_changes(&self, work: &mut Work, settings: &Settings) {
+        for change in std::mem::take(&mut *lock(&self.changes)) {
+            match change {
+                Change::Source(spec) => {
+                    work.reader.update(*spec, &work.pipeline.around(settings));
+                    work.listed = None;
+                }
+                Change::Rule(rule) => work.reader.change_rule(rule),
+                Change::Shape(shape) => {
+                    let shaper = shape.map(Shaper::new);
+                    work.reader.change_shaper(shaper, &work.pipeline.counters);
+                }
+                Change::Pipeline(pipeline) => work.pipeline = pipeline,
+            }
+        }
+    }
+
+    /// The reader, unless a step is in progress.
+    fn at_rest(&self) -> Option<MutexGuard<'_, Work>> {
+        match self.work.try_lock() {
+            Ok(work) => Some(work),
+            Err(TryLockError::Poisoned(work)) => Some(work.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// How it stands.
+    pub fn told(&self, now: Instant) -> Told {
+        match self.at_rest() {
+            Some(work) => tell(&work.reader, now),
+            None => lock(&self.last).0.clone(),
+        }
+    }
+
+    /// What to remember of its files.
+    pub fn saved(&self) -> Vec<Saved> {
+        match self.at_rest() {
+            Some(work) => work.reader.saved(),
+            None => lock(&self.last).1.clone(),
+        }
+    }
+
+    /// Whether everything read is acknowledged and every file is at its end.
+    pub fn idle(&self) -> bool {
+        lock(&self.changes).is_empty() && self.at_rest().is_some_and(|work| work.reader.idle())
+    }
+
+    /// Hands over what is read; true while there is something that could not be.
+    pub fn flush(&self, settings: &Settings) -> bool {
+        let Some(mut work) = self.at_rest() else { return true };
+        let Work { reader, pipeline, .. } = &mut *work;
+        reader.flush(&pipeline.around(settings));
+        reader.holds()
+    }
+}
+
+fn tell(reader: &Reader, now: Instant) -> Told {
+    Told {
+        state: reader.state(),
+        lines: reader.lines,
+        files: reader.files(),
+        open_deleted: reader.open_deleted(),
+        lag: reader.lag(now),
+    }
+}
