@@ -203,6 +203,31 @@ def test_service_of_somebody_else_is_not_taken_over_by_a_projects_name(cluster, 
     assert cluster.get("Service", namespace, SYSTEM) is not None
 
 
+async def test_guest_in_an_open_project_cannot_change_or_delete_anothers_logstore(
+    cluster, namespace, service
+):
+    ready(cluster, namespace, retentionDays=30)
+    opened = {"from": "All"}
+    cluster.apply(
+        workloads.project("app", namespace, projectName=namespace, allowedNamespaces=opened)
+    )
+    guest = f"{namespace}-guest"
+    spec = {"projectRef": {"name": "app", "namespace": namespace}, "deletionPolicy": "Delete"}
+    # Ages are compared by the second: the guest's must be younger by one.
+    await asyncio.sleep(1.1)
+    cluster.apply(
+        workloads.namespace(guest),
+        workloads.store("lines", guest, "app", retentionDays=1, webTracking=True, **spec),
+    )
+    found = cluster.until("LogStore", "lines", guest, Ready="True")
+    assert found["reason"] == "Shared"
+    cluster.delete("LogStore", "lines", guest)
+    waiting.until("it is gone", lambda: not cluster.get("LogStore", "lines", guest))
+    async with service.client() as client:
+        there = await client.get_logstore(namespace, "lines")
+        assert (there["ttl"], there["enable_tracking"]) == (30, False)
+
+
 async def test_rotated_key_and_the_one_before_both_work(cluster, namespace, service):
     ready(cluster, namespace)
 

@@ -33,6 +33,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "RemoteGone": "The project is gone, and with it the way to delete the remote: it stays.",
     "RemoteRefused": "The service refused for another reason; the message has its code.",
     "RollingOut": "Agents are being replaced or are not ready yet.",
+    "Shared": "An older LogStore holds the Logstore's settings; this one only writes to it.",
     "StoreNotFound": "The LogStore does not exist.",
     "StoreNotReady": "The LogStore is not ready; its own conditions say why.",
     "Throttled": "The service is busy or limits requests; it is tried again.",

@@ -1,6 +1,7 @@
 """LogStore: the remote Logstore, its index and its shards, held against drift."""
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any, Final
 
 from loghub_operator import cache, conditions, kinds, logstores, queueing
@@ -61,9 +62,9 @@ async def _finish(ctx: context.Context, found: context.Object, spec: stores.LogS
     if not remote.held(found):
         return
     namespace, name = context.refer(spec.project_ref, cache.place(found)[0])
-    where = (ctx.cache.get(kinds.PROJECT, name, namespace), spec.log_store_name)
+    there = ctx.cache.get(kinds.PROJECT, name, namespace)
     if spec.deletion_policy == "Delete":
-        if where[0] is None and await ctx.cluster.get(kinds.PROJECT, name, namespace) is None:
+        if there is None and await ctx.cluster.get(kinds.PROJECT, name, namespace) is None:
             # Nobody can reach the remote any more, and an object must not stay for ever.
             sentence = (
                 f"LogProject {namespace}/{name} is gone: the remote Logstore was not deleted."
@@ -71,18 +72,60 @@ async def _finish(ctx: context.Context, found: context.Object, spec: stores.LogS
             await ctx.events.warn(kinds.STORE, found, "RemoteGone", sentence)
         else:
             project = project_of(ctx, found)
-            async with ctx.remote(project) as client:
-                remote_name = where[1] or found["metadata"]["name"]
-                await _delete(client, ctx.target(project).project, remote_name)
+            if not any(_claims(ctx, found, project)):
+                async with ctx.remote(project) as client:
+                    await _delete(client, ctx.target(project).project, _remote_name(found))
     await remote.release(ctx, kinds.STORE, found)
+
+
+def _claims(
+    ctx: context.Context, found: context.Object, project: context.Object
+) -> Iterator[context.Object]:
+    """Other LogStores that stand for the same Logstore and may: nobody's data go with this one."""
+    place, name = cache.place(project), _remote_name(found)
+    for other in ctx.cache.all(kinds.STORE):
+        home = cache.place(other)
+        reference = (other.get("spec") or {}).get("projectRef") or {}
+        asked = (reference.get("namespace") or home[0], reference.get("name"))
+        if home == cache.place(found) or asked != place or _remote_name(other) != name:
+            continue
+        if not other["metadata"].get("deletionTimestamp") and context.allowed(
+            project, home[0], ctx
+        ):
+            yield other
+
+
+def _remote_name(found: context.Object) -> str:
+    return str((found.get("spec") or {}).get("logStoreName") or found["metadata"]["name"])
+
+
+def _age(found: context.Object) -> tuple[str, str, str]:
+    return (str(found["metadata"].get("creationTimestamp", "")), *cache.place(found))
+
+
+async def _share(
+    ctx: context.Context, found: context.Object, holder: context.Object, where: tuple[str, str]
+) -> None:
+    """Ready to write to what an older LogStore made; its settings stay as they are."""
+    if conditions.status_of(holder, "Ready") != "True":
+        sentence = f"Logstore {where[1]} is held by an older LogStore, which is not ready yet."
+        raise context.NotReadyError("StoreNotReady", sentence)
+    sentence = f"Logstore {where[1]} is shared: an older LogStore holds its settings and its data."
+    ready = conditions.true("Ready", "Shared", sentence)
+    fields = {"projectName": where[0], "logStoreName": where[1], "created": False}
+    await ctx.set_status(kinds.STORE, found, [ready], **fields)
 
 
 async def _provision(
     ctx: context.Context, found: context.Object, spec: stores.LogStoreSpec
 ) -> None:
     project = project_of(ctx, found)
-    name = spec.log_store_name or found["metadata"]["name"]
+    name = _remote_name(found)
     where = (ctx.target(project).project, name)
+    holder = min([found, *_claims(ctx, found, project)], key=_age)
+    if holder is not found:
+        await _share(ctx, found, holder, where)
+        return
     async with ctx.remote(project) as client:
         created, changed = await _ensure(client, where, spec, found)
         changed |= await _ensure_index(client, where, spec)
