@@ -145,6 +145,10 @@ impl Core {
             Credentials { access_key_id: id.to_owned(), access_key_secret: secret.to_owned() };
         let mut keys = self.shared.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.insert(name.to_owned(), key);
+        drop(keys);
+        for lane in self.shared.lock().lanes.values() {
+            lane.wake();
+        }
     }
 
     /// Forgets a key.
@@ -300,12 +304,8 @@ impl Shared {
         if let Some(lane) = inner.lanes.get(destination) {
             return Ok(Arc::clone(lane));
         }
-        let lane = Arc::new(Lane::start(
-            destination.clone(),
-            Arc::clone(&self.keys),
-            &self.settings.user_agent,
-            self.settings.queue_bytes_per_destination,
-        )?);
+        let lane =
+            Arc::new(Lane::start(destination.clone(), Arc::clone(&self.keys), &self.settings)?);
         inner.lanes.insert(destination.clone(), Arc::clone(&lane));
         Ok(lane)
     }
@@ -350,6 +350,7 @@ impl Shared {
         }
         running.rule = rule;
         running.shape = shape;
+        running.lane.hand_over(&running.counters, &lane);
         running.lane = lane;
         running.spec = spec.clone();
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! [`engine::Core`] is the whole of it. Per container a [`source`] finds ([`listing`]) and follows
 //! ([`files`]) files, takes lines apart ([`cri`]), joins them ([`joining`]) and fills a [`batch`]; per
-//! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`], between two
+//! destination a lane ([`delivery`]) sends ([`http`]) what waits in turn ([`flows`]). A checkpoint ([`checkpoints`], between two
 //! of them the [`journal`]) moves only when a request was acknowledged ([`progress`]).
 
 pub mod batch;
@@ -12,6 +12,7 @@ pub mod cri;
 pub mod delivery;
 pub mod engine;
 pub mod files;
+pub mod flows;
 pub mod http;
 pub mod joining;
 pub mod journal;
