@@ -98,6 +98,7 @@ def _add_common(flags: _Flags) -> None:
     flags.add("--batch-logs", "lines of one request", metavar="N")
     flags.add("--batch-seconds", "longest wait for a request to fill", metavar="N")
     flags.add("--queue-bytes-per-destination", "memory of one destination", metavar="N")
+    flags.add("--requests-per-destination", "requests under way at once", metavar="N")
     flags.add("--max-line-bytes", "longest line; the rest of one is cut", metavar="N")
     flags.add("--scan-seconds", "between looks where the kernel tells of no change", metavar="N")
     flags.add("--data-threads", "threads that read and compress, default 1", metavar="N")
@@ -154,6 +155,7 @@ def _common(options: argparse.Namespace, *, node: str, admin: str) -> settings.S
             batch_logs=_whole(options, "batch_logs"),
             batch_seconds=_number(options, "batch_seconds", 0),
             queue_bytes_per_destination=_whole(options, "queue_bytes_per_destination"),
+            requests_per_destination=_whole(options, "requests_per_destination"),
             max_line_bytes=_whole(options, "max_line_bytes"),
             scan_seconds=_number(options, "scan_seconds", 0),
             data_threads=_whole(options, "data_threads"),

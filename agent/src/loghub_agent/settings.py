@@ -15,6 +15,7 @@ class CoreSettings:
     batch_logs: int | None = None
     batch_seconds: float | None = None
     queue_bytes_per_destination: int | None = None
+    requests_per_destination: int | None = None
     max_line_bytes: int | None = None
     scan_seconds: float | None = None
     data_threads: int | None = None

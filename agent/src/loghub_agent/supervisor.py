@@ -96,6 +96,7 @@ def open_core(chosen: settings.Settings) -> Core:
         "batchLogs": chosen.core.batch_logs,
         "batchSeconds": chosen.core.batch_seconds,
         "queueBytesPerDestination": chosen.core.queue_bytes_per_destination,
+        "requestsPerDestination": chosen.core.requests_per_destination,
         "maxLineBytes": chosen.core.max_line_bytes,
         "scanSeconds": chosen.core.scan_seconds,
         "dataThreads": chosen.core.data_threads,

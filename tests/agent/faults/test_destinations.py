@@ -22,6 +22,13 @@ def between(scene):
         proxy.CLOSED,
         proxy.FOREIGN,
         proxy.THROTTLED,
+        proxy.WRONG_KEY,
+        proxy.NO_STORE,
+        proxy.BROKEN,
+        proxy.BAD_GATEWAY,
+        proxy.CLOCK,
+        proxy.PARAMETER,
+        proxy.FORBIDDEN,
         *(pytest.param(mode, marks=SOAK) for mode in (proxy.NONSENSE, proxy.BUSY, proxy.SLOW)),
     ],
 )
@@ -43,6 +50,37 @@ def test_answer_that_is_cut_may_repeat_a_request_and_loses_nothing(scene, contai
     between.mode = proxy.PASS
     container.lines(1000)
     scene.check(stage.contents(container), repeats=True)
+
+
+def test_body_that_is_refused_is_counted_and_holds_nothing_up(scene, container, between):
+    between.mode = proxy.BAD_BODY
+    container.lines(100)
+    scene.agent.start()
+    lost = 'loghub_agent_lost_bytes_total{pipeline="lines",reason="rejected"}'
+    agent.until("the refusal", lambda: scene.agent.metric(lost) > 0)
+    agent.until("all answered", lambda: scene.agent.metric("loghub_agent_queue_bytes{") == 0)
+    between.mode = proxy.PASS
+    refused = set(stage.contents(container))
+    container.lines(1000)
+    rest = [content for content in stage.contents(container) if content not in refused]
+    scene.check(rest)
+
+
+def test_far_service_has_several_requests_under_way(scene, container, between):
+    between.mode = proxy.TOGETHER  # one request at a time would wait for ever
+    container.lines(3000)
+    scene.agent.start("--batch-logs", "100")
+    scene.check(stage.contents(container))
+
+
+def test_new_endpoint_takes_what_waits_for_one_that_is_gone(scene, container, between):
+    between.mode = proxy.CLOSED
+    container.lines(3000)
+    scene.agent.start("--batch-logs", "100")
+    agent.until("the fault", lambda: between.faults >= 2)
+    scene.agent.pipeline("lines", endpoint=scene.service.url)
+    container.lines(1000)
+    scene.check(stage.contents(container))
 
 
 def test_pod_deleted_while_the_service_is_away_loses_nothing(scene, container, between):

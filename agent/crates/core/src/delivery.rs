@@ -1,19 +1,19 @@
-//! One lane per destination: a bounded queue and the thread that empties it, request by request.
+//! One lane per destination: a bounded queue ([`flows`]) and the threads that empty it.
 //!
-//! Packages leave in the order they came, each until it is acknowledged or refused for good, so a
-//! source's acknowledgements are in order too. A destination that is away, slow or throttled stops
-//! its own lane and no other.
+//! Several requests are under way at once, so that a far service does not limit what is sent, but one
+//! of each source: its lines arrive in order. A destination that is away, slow or throttled stops its own lane and no other,
+//! and is asked by one request at a time until it takes one.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::batch::Sealed;
 use crate::counters::{self, Counters};
+use crate::flows::{Flows, Next};
 use crate::http::{Keys, Outcome, Sender};
-use crate::plan::Destination;
+use crate::plan::{Destination, Settings};
 use crate::progress::{Milestone, Progress};
 
 /// First pause after a failure; it doubles with each, and a random part of it is waited.
@@ -42,87 +42,137 @@ struct Waiting {
     source: Arc<Progress>,
     number: u64,
     counters: Arc<Counters>,
+    /// How often the service would not take this one.
+    unwanted: u32,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    packages: VecDeque<Waiting>,
-    bytes: usize,
+impl Waiting {
+    fn flow(&self) -> usize {
+        Arc::as_ptr(&self.source) as usize
+    }
+
+    fn size(&self) -> usize {
+        self.sealed.body.len()
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    flows: Flows<Waiting>,
+    under_way: usize,
     closing: bool,
+    /// Failures since the last success, when the last of them was, and when to try again.
+    failures: u32,
+    failed: Option<Instant>,
+    resume: Option<Instant>,
+    threads: Vec<JoinHandle<()>>,
+    /// Threads that wait for something to do.
+    resting: usize,
+    /// Pipelines that go to another destination now.
+    moved: Vec<(Arc<Counters>, Weak<Shared>)>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    queue: Mutex<Queue>,
+    state: Mutex<State>,
     changed: Condvar,
-    busy: AtomicBool,
-    limit: usize,
+    sender: Sender,
+    most_threads: usize,
 }
 
 /// The way to one destination.
 #[derive(Debug)]
 pub struct Lane {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lane {
-    /// Starts the thread of a lane that holds up to `limit` bytes.
+    /// Starts a lane with its first thread; more are started when there is work for them.
     ///
     /// # Errors
     /// The thread cannot be started.
     pub fn start(
         destination: Destination,
         keys: Keys,
-        user_agent: &str,
-        limit: usize,
+        settings: &Settings,
     ) -> std::io::Result<Self> {
+        let window = settings.requests_per_destination.max(1);
+        let state = State {
+            flows: Flows::new(settings.queue_bytes_per_destination),
+            under_way: 0,
+            closing: false,
+            failures: 0,
+            failed: None,
+            resume: None,
+            threads: Vec::new(),
+            resting: 0,
+            moved: Vec::new(),
+        };
         let shared = Arc::new(Shared {
-            queue: Mutex::default(),
+            state: Mutex::new(state),
             changed: Condvar::new(),
-            busy: AtomicBool::new(false),
-            limit,
+            sender: Sender::new(destination, keys, &settings.user_agent, window),
+            most_threads: window,
         });
-        let sender = Sender::new(destination, keys, user_agent);
-        let inner = Arc::clone(&shared);
-        let thread =
-            std::thread::Builder::new().name("lane".into()).spawn(move || inner.run(&sender))?;
-        Ok(Self { shared, thread: Some(thread) })
+        let first = shared.thread()?;
+        shared.lock().threads.push(first);
+        Ok(Self { shared })
     }
 
-    /// Takes a package, or gives it back when the queue is full. An empty queue takes any.
+    /// Takes a package, or gives it back when the queue has no room for its source.
     ///
     /// # Errors
     /// The package itself: try again later.
     #[allow(clippy::result_large_err, reason = "the error is the package, moved back to its owner")]
     pub fn push(&self, package: Package) -> Result<(), Package> {
-        let mut queue = lock(&self.shared.queue);
+        let mut state = self.shared.lock();
+        let flow = Arc::as_ptr(&package.source) as usize;
         let size = package.sealed.body.len();
-        if !queue.packages.is_empty() && queue.bytes + size > self.shared.limit {
+        if !state.flows.has_room(flow, size) {
             return Err(package);
         }
         let Package { sealed, milestone, source, counters } = package;
         counters::add(&counters.queue_bytes, size as u64);
-        queue.bytes += size;
         let number = source.begin(milestone);
-        queue.packages.push_back(Waiting { sealed, source, number, counters });
-        self.shared.changed.notify_all();
+        state.flows.push(flow, size, Waiting { sealed, source, number, counters, unwanted: 0 });
+        self.shared.more_threads(&mut state);
+        drop(state);
+        self.shared.changed.notify_one();
         Ok(())
     }
 
     /// Whether nothing is on its way.
     #[must_use]
     pub fn idle(&self) -> bool {
-        lock(&self.shared.queue).packages.is_empty() && !self.shared.busy.load(Ordering::Acquire)
+        self.shared.lock().flows.is_empty()
     }
 
-    /// Tells the thread to end after the request in progress; what waits is not sent.
+    /// Tries at once what waits after a failure: a key or something else has changed.
+    pub fn wake(&self) {
+        self.shared.lock().resume = None;
+        self.shared.changed.notify_all();
+    }
+
+    /// The pipeline with these counters goes through `other` from now on, and what of it waits here
+    /// does too: its old destination may never come back.
+    pub fn hand_over(&self, pipeline: &Arc<Counters>, other: &Self) {
+        if Arc::ptr_eq(&self.shared, &other.shared) {
+            return;
+        }
+        other.shared.lock().moved.retain(|(known, _)| !Arc::ptr_eq(known, pipeline));
+        let mut state = self.shared.lock();
+        state.moved.retain(|(_, target)| target.strong_count() > 0);
+        state.moved.push((Arc::clone(pipeline), Arc::downgrade(&other.shared)));
+        let taken = state.flows.take(|waiting| Arc::ptr_eq(&waiting.counters, pipeline));
+        drop(state);
+        for (_, _, waiting) in taken {
+            other.shared.adopt(waiting);
+        }
+    }
+
+    /// Tells the threads to end after the requests under way; what waits is not sent.
     pub fn close(&self) {
-        lock(&self.shared.queue).closing = true;
+        self.shared.lock().closing = true;
         self.shared.changed.notify_all();
     }
 }
@@ -130,7 +180,8 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         self.close();
-        if let Some(thread) = self.thread.take() {
+        let threads = std::mem::take(&mut self.shared.lock().threads);
+        for thread in threads {
             // A sender that panicked has nothing left to say.
             drop(thread.join());
         }
@@ -138,72 +189,143 @@ impl Drop for Lane {
 }
 
 impl Shared {
-    fn run(&self, sender: &Sender) {
-        while let Some(package) = self.next() {
-            self.deliver(sender, &package);
-            self.busy.store(false, Ordering::Release);
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn thread(self: &Arc<Self>) -> std::io::Result<JoinHandle<()>> {
+        let inner = Arc::clone(self);
+        std::thread::Builder::new().name("lane".into()).spawn(move || inner.run())
+    }
+
+    /// Starts a thread when more waits than threads do (one that was just told counts as waiting
+    /// still); without it the others do it later.
+    fn more_threads(self: &Arc<Self>, state: &mut State) {
+        let room = state.threads.len() < self.most_threads && !state.closing;
+        if room && state.flows.waiting() > state.resting && state.failures == 0 {
+            state.threads.extend(self.thread());
         }
     }
 
-    fn next(&self) -> Option<Waiting> {
-        let mut queue = lock(&self.queue);
-        loop {
-            if queue.closing {
-                return None;
-            }
-            if let Some(package) = queue.packages.pop_front() {
-                queue.bytes -= package.sealed.body.len();
-                self.busy.store(true, Ordering::Release);
-                return Some(package);
-            }
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    fn adopt(self: &Arc<Self>, waiting: Waiting) {
+        let mut state = self.lock();
+        state.flows.push(waiting.flow(), waiting.size(), waiting);
+        self.more_threads(&mut state);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    fn run(self: &Arc<Self>) {
+        while let Some(waiting) = self.next() {
+            let started = Instant::now();
+            let outcome = self.sender.put(&waiting.sealed);
+            self.settle(waiting, outcome, started);
         }
     }
 
-    fn deliver(&self, sender: &Sender, package: &Waiting) {
-        let counters = &package.counters;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match sender.put(&package.sealed) {
-                Outcome::Done => {
-                    counters::add(&counters.sent_bytes, package.sealed.bytes);
-                    counters::add(&counters.sent_lines, package.sealed.logs as u64);
-                    counters::add(&counters.sent_requests, 1);
-                    counters.error("");
-                    break;
+    fn next(self: &Arc<Self>) -> Option<Waiting> {
+        let mut state = self.lock();
+        while !state.closing {
+            let now = Instant::now();
+            let probing = state.failures > 0 && state.under_way > 0;
+            let next = match state.resume.filter(|resume| *resume > now) {
+                Some(resume) => Next::At(resume),
+                None if probing => Next::Nothing,
+                None => state.flows.next(now),
+            };
+            state.resting += 1;
+            state = match next {
+                Next::Item(waiting) => {
+                    state.resting -= 1;
+                    state.under_way += 1;
+                    self.more_threads(&mut state);
+                    return Some(waiting);
                 }
-                Outcome::Refused(sentence) => {
-                    counters.lose("rejected", package.sealed.bytes);
-                    counters.error(&sentence);
-                    break;
+                Next::At(at) => {
+                    let rest = at.saturating_duration_since(now);
+                    let woken = self.changed.wait_timeout(state, rest);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
                 }
-                Outcome::Later(sentence) => {
-                    counters.error(&sentence);
-                    counters::add(&counters.retries, 1);
-                    if !self.wait(pause.mul_f64(0.5 + fastrand::f64() * 0.5)) {
-                        return;
-                    }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-            }
+                Next::Nothing => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+            state.resting -= 1;
         }
-        acknowledge(package);
+        None
     }
 
-    /// Waits, unless the lane closes; false when it does.
-    fn wait(&self, pause: Duration) -> bool {
-        let until = Instant::now() + pause;
-        let mut queue = lock(&self.queue);
-        while !queue.closing {
-            let Some(rest) = until.checked_duration_since(Instant::now()) else { return true };
-            queue =
-                self.changed.wait_timeout(queue, rest).unwrap_or_else(PoisonError::into_inner).0;
+    fn settle(&self, mut waiting: Waiting, outcome: Outcome, started: Instant) {
+        let counters = Arc::clone(&waiting.counters);
+        match outcome {
+            Outcome::Done => {
+                counters::add(&counters.sent_bytes, waiting.sealed.bytes);
+                counters::add(&counters.sent_lines, waiting.sealed.logs as u64);
+                counters::add(&counters.sent_requests, 1);
+                counters.error("");
+                self.settled(&waiting);
+            }
+            Outcome::Refused(sentence) => {
+                counters.lose("rejected", waiting.sealed.bytes);
+                counters.error(&sentence);
+                self.settled(&waiting);
+            }
+            Outcome::Later(sentence) => {
+                counters.error(&sentence);
+                counters::add(&counters.retries, 1);
+                self.failed(waiting, started);
+            }
+            Outcome::NotThis(sentence) => {
+                counters.error(&sentence);
+                counters::add(&counters.retries, 1);
+                waiting.unwanted += 1;
+                let at = Instant::now() + pause(waiting.unwanted);
+                self.again(waiting, Some(at), |state| state.failures = 0);
+            }
         }
-        false
+        self.changed.notify_all();
+    }
+
+    /// Acknowledged, or given up for good.
+    fn settled(&self, waiting: &Waiting) {
+        waiting.counters.queue_bytes.fetch_sub(waiting.size() as u64, Ordering::Relaxed);
+        // Noted before the lane counts as idle: who waits for that writes a checkpoint next.
+        waiting.source.done(waiting.number);
+        let mut state = self.lock();
+        state.failures = 0;
+        state.under_way -= 1;
+        state.flows.settle(waiting.flow(), waiting.size());
+    }
+
+    fn failed(&self, waiting: Waiting, started: Instant) {
+        self.again(waiting, None, |state| {
+            // Requests that fail together are one failure.
+            if state.failed.is_none_or(|failed| started >= failed) {
+                let now = Instant::now();
+                state.failures = state.failures.saturating_add(1);
+                state.failed = Some(now);
+                state.resume = Some(now + pause(state.failures));
+            }
+        });
+    }
+
+    /// Puts a package back, here or where its pipeline goes now.
+    fn again(&self, waiting: Waiting, at: Option<Instant>, note: impl FnOnce(&mut State)) {
+        let (flow, size) = (waiting.flow(), waiting.size());
+        let mut state = self.lock();
+        note(&mut state);
+        state.under_way -= 1;
+        let moved = state.moved.iter().find(|(known, _)| Arc::ptr_eq(known, &waiting.counters));
+        let Some(target) = moved.and_then(|(_, target)| target.upgrade()) else {
+            state.flows.put_back(flow, size, waiting, at);
+            return;
+        };
+        state.flows.settle(flow, size);
+        drop(state);
+        target.adopt(waiting);
     }
 }
 
-fn acknowledge(package: &Waiting) {
-    package.counters.queue_bytes.fetch_sub(package.sealed.body.len() as u64, Ordering::Relaxed);
-    package.source.done(package.number);
+/// How long to wait after that many failures.
+fn pause(failures: u32) -> Duration {
+    let doubled = FIRST_PAUSE * 2_u32.saturating_pow(failures.saturating_sub(1).min(16));
+    doubled.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() * 0.5)
 }

@@ -204,6 +204,10 @@ impl Core {
             Credentials { access_key_id: id.to_owned(), access_key_secret: secret.to_owned() };
         let mut keys = self.shared.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.insert(name.to_owned(), key);
+        drop(keys);
+        for lane in lock(&self.shared.inner).lanes.values() {
+            lane.wake();
+        }
     }
 
     /// Forgets a key.
@@ -377,12 +381,8 @@ impl Shared {
         if let Some(lane) = inner.lanes.get(destination) {
             return Ok(Arc::clone(lane));
         }
-        let lane = Arc::new(Lane::start(
-            destination.clone(),
-            Arc::clone(&self.keys),
-            &self.settings.user_agent,
-            self.settings.queue_bytes_per_destination,
-        )?);
+        let lane =
+            Arc::new(Lane::start(destination.clone(), Arc::clone(&self.keys), &self.settings)?);
         inner.lanes.insert(destination.clone(), Arc::clone(&lane));
         Ok(lane)
     }
@@ -424,6 +424,7 @@ impl Shared {
         running.rule = rule;
         running.shape = shape;
         let moved = !Arc::ptr_eq(&running.lane, &lane);
+        running.lane.hand_over(&running.counters, &lane);
         running.lane = lane;
         running.spec = spec.clone();
         if moved {

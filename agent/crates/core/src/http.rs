@@ -30,6 +30,8 @@ pub enum Outcome {
     Done,
     /// It failed for now; the sentence says why.
     Later(String),
+    /// The service takes others and not this one; it may later, so no other waits for it.
+    NotThis(String),
     /// The service will never take this body; the sentence says why.
     Refused(String),
 }
@@ -55,12 +57,13 @@ struct Refusal {
 impl Sender {
     /// A sender; it connects when there is something to send.
     #[must_use]
-    pub fn new(destination: Destination, keys: Keys, user_agent: &str) -> Self {
+    pub fn new(destination: Destination, keys: Keys, user_agent: &str, connections: usize) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(CONNECT_SECONDS)))
             .timeout_global(Some(Duration::from_secs(REQUEST_SECONDS)))
             .max_redirects(0)
+            .max_idle_connections_per_host(connections)
             .user_agent(user_agent)
             .build()
             .into();
@@ -149,8 +152,12 @@ fn judge(status: u16, by_service: bool, body: &[u8], where_to: &str) -> Outcome 
         "PostBodyTooLarge",
         "PostBodyUncompressError",
     ];
+    // A clock that is wrong is so for every request.
+    let anybody = ["RequestTimeExpired", "RequestTimeTooSkewed"].contains(&code);
     if wrong_body.contains(&code) {
         Outcome::Refused(sentence)
+    } else if status == 400 && !anybody {
+        Outcome::NotThis(sentence)
     } else {
         Outcome::Later(sentence)
     }
@@ -171,6 +178,10 @@ mod tests {
         {
             assert!(matches!(judge(status, true, &answer(code), "h"), Outcome::Later(_)), "{code}");
         }
+        let odd = judge(400, true, &answer("ParameterInvalid"), "h");
+        assert!(matches!(odd, Outcome::NotThis(_)));
+        let clock = judge(400, true, &answer("RequestTimeExpired"), "h");
+        assert!(matches!(clock, Outcome::Later(_)));
         assert!(matches!(judge(400, true, b"<html>", "h"), Outcome::Later(_)));
         assert!(matches!(judge(502, true, b"", "h"), Outcome::Later(_)));
         assert!(matches!(judge(200, false, b"", "h"), Outcome::Later(_)));

@@ -3,8 +3,9 @@
 //! [`engine::Core`] is the whole of it. [`watching`] hears of changes and the [`schedule`] says which
 //! [`slot`] is due. Per container a [`source`] finds ([`listing`]) and follows ([`files`]) files,
 //! takes lines apart ([`cri`], [`docker`]), joins them ([`joining`]) and fills a [`batch`]; per
-//! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`], between two
-//! of them the [`journal`]) moves only when a request was acknowledged ([`progress`]).
+//! destination a lane ([`delivery`]) sends ([`http`]) what waits in turn ([`flows`]). A checkpoint
+//! ([`checkpoints`], between two of them the [`journal`]) moves only when a request was acknowledged
+//! ([`progress`]).
 
 pub mod batch;
 pub mod checkpoints;
@@ -14,6 +15,7 @@ pub mod delivery;
 pub mod docker;
 pub mod engine;
 pub mod files;
+pub mod flows;
 pub mod http;
 pub mod joining;
 pub mod journal;

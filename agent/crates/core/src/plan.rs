@@ -159,6 +159,8 @@ pub struct Settings {
     pub batch_seconds: f64,
     /// Bytes read for one destination and not yet acknowledged.
     pub queue_bytes_per_destination: usize,
+    /// Requests under way to one destination at once.
+    pub requests_per_destination: usize,
     /// Longest line; the rest of one is cut and counted.
     pub max_line_bytes: usize,
     /// Longest time until new bytes or files are seen where the kernel tells of none.
@@ -176,6 +178,7 @@ impl Default for Settings {
             batch_logs: 4096,
             batch_seconds: 0.5,
             queue_bytes_per_destination: 8 * 1024 * 1024,
+            requests_per_destination: 4,
             max_line_bytes: 512 * 1024,
             scan_seconds: 0.2,
             data_threads: 1,

@@ -14,6 +14,15 @@ FOREIGN = "HTTP 200 of somebody else, without the service's request id"
 THROTTLED = "403 WriteQuotaExceed"
 BUSY = "503 ServerBusy"
 SLOW = "a tenth of a second for each piece of a request"
+WRONG_KEY = "401 Unauthorized"
+NO_STORE = "404 LogStoreNotExist"
+FORBIDDEN = "403 ProjectForbidden"
+BROKEN = "500 InternalServerError"
+BAD_GATEWAY = "502 of something between, as HTML"
+CLOCK = "400 RequestTimeExpired"
+PARAMETER = "400 ParameterInvalid"
+BAD_BODY = "400 PostBodyInvalid"
+TOGETHER = "answers held back until several requests wait for one"
 CLOSED = "closed before a byte is read"
 
 _CHUNK = 16384
@@ -31,7 +40,20 @@ _ANSWERS = {
     FOREIGN: b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi",
     THROTTLED: _error("403 Forbidden", "WriteQuotaExceed"),
     BUSY: _error("503 Service Unavailable", "ServerBusy"),
+    WRONG_KEY: _error("401 Unauthorized", "Unauthorized"),
+    NO_STORE: _error("404 Not Found", "LogStoreNotExist"),
+    FORBIDDEN: _error("403 Forbidden", "ProjectForbidden"),
+    BROKEN: _error("500 Internal Server Error", "InternalServerError"),
+    BAD_GATEWAY: b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 6\r\n"
+    b"connection: close\r\n\r\n<html>",
+    CLOCK: _error("400 Bad Request", "RequestTimeExpired"),
+    PARAMETER: _error("400 Bad Request", "ParameterInvalid"),
+    BAD_BODY: _error("400 Bad Request", "PostBodyInvalid"),
 }
+
+SEVERAL = 4
+"""Requests that `TOGETHER` waits for: as many as the agent has under way by default."""
+_PATIENCE_SECONDS = 60
 
 
 class Proxy:
@@ -44,6 +66,9 @@ class Proxy:
         self.mode = PASS
         self.faults = 0
         """Connections that had their fault."""
+        self._held = 0
+        self._counting = threading.Lock()
+        self._together = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
@@ -83,12 +108,21 @@ class Proxy:
 
     def _pass_on(self, client: socket.socket, mode: str) -> None:
         with socket.create_connection(self._target) as server:
-            back = threading.Thread(
-                target=self._copy, args=(server, client), kwargs={"cut": mode == CUT_ANSWER}
-            )
+            back = threading.Thread(target=self._answers, args=(server, client, mode))
             back.start()
             self._copy(client, server, pause=0.1 if mode == SLOW else 0.0)
             back.join()
+
+    def _answers(self, server: socket.socket, client: socket.socket, mode: str) -> None:
+        if mode == TOGETHER:
+            # The first answer of this connection, until as many others have theirs.
+            server.recv(1, socket.MSG_PEEK)
+            with self._counting:
+                self._held += 1
+                if self._held >= SEVERAL:
+                    self._together.set()
+            self._together.wait(_PATIENCE_SECONDS)
+        self._copy(server, client, cut=mode == CUT_ANSWER)
 
     @staticmethod
     def _copy(
