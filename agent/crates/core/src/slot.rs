@@ -141,14 +141,15 @@ impl Slot {
         lock(&self.changes).push(change);
     }
 
-    /// Reads a little; gives when it wants to be stepped again.
+    /// Reads a little; gives when it wants to be stepped again, and whether a checkpoint has
+    /// something new to say or soon will.
     pub fn step(
         &self,
         heard: Heard,
         settings: &Settings,
         watching: &Watching,
         scratch: &mut Scratch,
-    ) -> Rest {
+    ) -> (Rest, bool) {
         let mut work = lock(&self.work);
         let work = &mut *work;
         self.take_changes(work, settings);
@@ -167,9 +168,13 @@ impl Slot {
             work.listed = None;
         }
         let rest = self.judge(work, outcome, heard, due);
-        *lock(&self.last) = (tell(&work.reader, now), work.reader.saved());
+        let saved = work.reader.saved();
+        let mut last = lock(&self.last);
+        let news = !work.reader.idle() || last.1 != saved;
+        *last = (tell(&work.reader, now), saved);
+        drop(last);
         let scan = work.listed.map_or(now, |listed| listed + self.period(work, settings));
-        Rest { until: rest.until.into_iter().chain([scan]).min(), fed: rest.fed }
+        (Rest { until: rest.until.into_iter().chain([scan]).min(), fed: rest.fed }, news)
     }
 
     fn judge(&self, work: &mut Work, outcome: io::Result<Rest>, heard: Heard, due: bool) -> Rest {
