@@ -57,6 +57,10 @@ control-plane: setup ## Build the API server and etcd that some tests start (cac
 	@if command -v go >/dev/null; then $(PY) -m harness tool kube-apiserver etcd >/dev/null; \
 	  else echo "no go on PATH: tests that need a real API server are skipped"; fi
 
+.PHONY: clients
+clients: setup ## Install the official clients that tests drive, and Chromium (cached)
+	@$(PY) -m harness clients
+
 .PHONY: generate
 generate: setup ## Write the CRDs from the models, to crds/ and the charts
 	@$(PY) tools/generate.py
@@ -88,7 +92,7 @@ lint: setup ## Format, lint, types, sizes, clippy: everything that is judged wit
 	@cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 
 .PHONY: unit
-unit: setup control-plane ## Python and Rust tests that need no cluster
+unit: setup control-plane clients ## Python and Rust tests that need no cluster
 	@$(RUN)/pytest -q -m "not cluster"
 	@cargo test --quiet --workspace --locked
 

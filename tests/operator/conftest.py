@@ -28,7 +28,14 @@ __all__ = ["control_plane"]
 NAMESPACE = "loghub-system"
 BY_NAME = {
     kind.name: kind
-    for kind in (*kinds.WATCHED, kinds.SECRET, kinds.SERVICE_ACCOUNT, kinds.DAEMON_SET, kinds.LEASE)
+    for kind in (
+        *kinds.WATCHED,
+        kinds.SECRET,
+        kinds.SERVICE,
+        kinds.SERVICE_ACCOUNT,
+        kinds.DAEMON_SET,
+        kinds.LEASE,
+    )
 }
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 APPLY = "fieldManager=test&force=true"
@@ -112,6 +119,7 @@ class Operator:
     def start(self) -> None:
         command = [sys.executable, "-m", "loghub_operator", "run", "--namespace", NAMESPACE]
         command += ["--kubeconfig", str(self._plane.kubeconfig), "--leader-election"]
+        command += ["--project-services"]
         command += ["--ingest-endpoint", self._endpoint, "--agent-image", "agent:1"]
         command += ["--admin-listen", f"127.0.0.1:{free_port()}", "--pod-name", uuid.uuid4().hex]
         with self.log.open("ab") as log:

@@ -1,4 +1,5 @@
-# Types of the compiled scan and of the checks of each write. A column: a field's key, a path in its JSON; text, long or double.
+# Types of the compiled scan and of the checks of each write. A column: a field's key, a path in its
+# JSON; text, long or double.
 
 __version__: str
 
@@ -16,8 +17,13 @@ class Scanner:
 
 # Logs, lowest and highest time of a log group; None where only slswire can tell what it is.
 def summary(raw: bytes) -> tuple[int, int, int] | None: ...
-# Whether a request without a query is surely signed right. The claim: signature, and for v4 date and
-# region. Header names are lower case. After a False slswire.signature has to judge.
+
+# The LZ4 block of a LogGroupList of LZ4 blocks, each with its raw size, and the list's raw size;
+# None where one is not a block of that size.
+def splice(blocks: list[tuple[bytes, int]]) -> tuple[bytes, int] | None: ...
+
+# Whether a request without a query is surely signed right. The claim: signature, and for v4 date
+# and region. Header names are lower case. After a False slswire.signature has to judge.
 def signed(
     secret: str,
     claim: tuple[str, str, str],

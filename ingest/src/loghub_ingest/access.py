@@ -39,6 +39,7 @@ def log(access: Access, request: Request, answer: Response, *, code: str, second
             "host": sent.get("host", "")[:_MAX_CHARS],
             "project": sent.get(headers.PROJECT, "")[:_MAX_CHARS],
             "path": request.url.path[:_MAX_CHARS],
+            "type": _kind(request),
             "status": answer.status_code,
             "code": code,
             "bytes_in": sent.get("content-length", "")[:20],
@@ -47,3 +48,9 @@ def log(access: Access, request: Request, answer: Response, *, code: str, second
             "user_agent": sent.get("user-agent", "")[:_MAX_CHARS],
         },
     )
+
+
+def _kind(request: Request) -> str:
+    # Which of the calls that share a path. The rest of a query may be somebody's log.
+    asked = request.query_params
+    return (asked.get("type") or asked.get("action") or "")[:_MAX_CHARS]

@@ -4,6 +4,7 @@
 become HTTP bodies.
 """
 
+import dataclasses
 import functools
 import itertools
 import logging
@@ -49,6 +50,15 @@ class _Meter:
         self._seconds.observe(seconds)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Call:
+    """One row of the tables of `api.routes`."""
+
+    handler: routes.Handler
+    accept: requests.Accept
+    meter: _Meter
+
+
 def make(of: service.Service) -> routing.Router:
     """The API of a service."""
     door = _Door(of)
@@ -57,39 +67,33 @@ def make(of: service.Service) -> routing.Router:
         for path, handlers in table:
             for method, handler in handlers.items():
                 name = f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
-                endpoint = functools.partial(_answer, handler, accept, door, _Meter(name))
-                router.add(method, path, endpoint)
+                call = _Call(handler, accept, _Meter(name))
+                router.add(method, path, functools.partial(_answer, door, call))
     return router
 
 
-async def _answer(
-    handler: routes.Handler,
-    accept: requests.Accept,
-    door: _Door,
-    meter: _Meter,
-    request: Request,
-) -> Response:
+async def _answer(door: _Door, which: _Call, request: Request) -> Response:
     started = time.monotonic()
     door.inside += 1
     ident = _new_ident()
     try:
         if door.inside > MAX_CONCURRENT:
             raise errors.make("ServerBusy")  # noqa: TRY301 - answered below like any other
-        call = await accept(request, door.service)
+        call = await which.accept(request, door.service)
         telemetry.RECEIVED.inc(len(call.body))
-        answer, code = await handler(call), "OK"
+        answer, code = await which.handler(call), "OK"
     except errors.SlsError as fault:
         answer, code = _refusal(fault), fault.code
     except ClientDisconnect:
         answer, code = Response(status_code=400), "Disconnected"
     except Exception:  # noqa: BLE001 - the outermost layer: a client gets an SLS error, always
-        _log.exception("a request failed", extra={"request_id": ident, "call": meter.name})
+        _log.exception("a request failed", extra={"request_id": ident, "call": which.meter.name})
         answer, code = _refusal(errors.make("InternalServerError")), "InternalServerError"
     finally:
         door.inside -= 1
     _mark(answer, ident)
     took = time.monotonic() - started
-    meter.count(code, took)
+    which.meter.count(code, took)
     access.log(door.service.access, request, answer, code=code, seconds=took)
     return answer
 

@@ -65,14 +65,14 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass bytes to the parser, and count those of a head."""
-        if self._in_head and self._head_timer is None:  # the first byte after an idle time
-            self._expect_head()
         whole_requests = self._heads
         began_in_head = self._in_head
         super().data_received(data)
         # A chunk that holds more than a part of one head (a body, a whole request) is not counted:
         # where in it a head begins is not known, and a body's end must not pass for one.
         if self._in_head and began_in_head and self._heads == whole_requests:
+            if self._head_timer is None:  # the first bytes after an idle time
+                self._expect_head()
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response(_TOO_LARGE)

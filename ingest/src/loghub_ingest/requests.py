@@ -175,11 +175,11 @@ async def accept(request: Request, service: Service) -> Call:
     if key is None:
         detail = f"AccessKeyId not found: {claim.access_key_id[:128]}"
         raise errors.make("Unauthorized", detail=detail)
-    path = request.scope["raw_path"].partition(b"?")[0]
     now = dt.datetime.now(dt.UTC)
     signature.check_clock(sent, now)
-    if query or not _surely_signed(request, claim, key.secret, path, body):
-        seen = signature.Request(request.method, path.decode("latin-1"), query, sent, body)
+    if query or not _surely_signed(request, claim, key.secret, body):
+        path = _path(request).decode("latin-1")
+        seen = signature.Request(request.method, path, query, sent, body)
         signature.verify(claim, key.secret, seen, now)
     project = hosts.project_of(sent["host"], sent.get(headers.PROJECT, ""), service.names)
     return Call(
@@ -201,13 +201,19 @@ def _headers(request: Request) -> dict[str, str]:
     }
 
 
+def _path(request: Request) -> bytes:
+    # As sent: what is signed is not decoded.
+    return bytes(request.scope["raw_path"].partition(b"?")[0])
+
+
 def _surely_signed(
-    request: Request, claim: signature.Authorization, secret: str, path: bytes, body: bytes
+    request: Request, claim: signature.Authorization, secret: str, body: bytes
 ) -> bool:
     # The compiled check is a sixth of a small write's CPU cheaper; it only ever says yes to what
     # `signature.verify` accepts, and leaves all else to it.
     stated = (claim.signature, claim.date, claim.region)
-    return _core.signed(secret, stated, request.method, path, request.scope["headers"], body)
+    sent = request.scope["headers"]
+    return _core.signed(secret, stated, request.method, _path(request), sent, body)
 
 
 async def accept_open(request: Request, service: Service) -> Call:

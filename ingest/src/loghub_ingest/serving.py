@@ -5,6 +5,7 @@ Called by `cli`. SIGTERM and SIGINT stop accepting, let running requests end, th
 
 import asyncio
 import dataclasses
+import gc
 import logging
 import pathlib
 import secrets
@@ -18,6 +19,9 @@ from loghub_ingest.storage import contract, embedded
 _log = logging.getLogger(__name__)
 
 TRIM_SECONDS: Final = 60.0
+
+COLLECTED_OBJECTS: Final = 10_000
+"""New objects between two rounds of the garbage collector: those of some two hundred requests."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
     if settings.admin_listen:
         servers.append(listening.server(admin.make(ready.problem), settings.admin_listen))
     loop = asyncio.get_running_loop()
+    _calm_collector()
 
     def stop() -> None:
         for server in servers:
@@ -81,6 +86,15 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+
+
+def _calm_collector() -> None:
+    # Looked at every 700 new objects, all that the service is made of was a quarter of the CPU of
+    # small writes at 256 connections. What is there now stays; a round looks at the rest, which
+    # with the largest bodies in cycles is some tens of MB.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTED_OBJECTS, 10, 10)
 
 
 def _service(settings: Settings, storage: embedded.Embedded) -> service.Service:

@@ -88,6 +88,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=environment.get("LOGHUB_LEADER_ELECTION", "").lower() in {"1", "true", "yes"},
         help="wait for a Lease before working (LOGHUB_LEADER_ELECTION=true)",
     )
+    run.add_argument(
+        "--project-services",
+        action="store_true",
+        default=environment.get("LOGHUB_PROJECT_SERVICES", "").lower() in {"1", "true", "yes"},
+        help="a Service per bundled project, so that http://PROJECT.NAMESPACE.svc is its endpoint "
+        "(LOGHUB_PROJECT_SERVICES=true)",
+    )
     return parser
 
 
@@ -117,4 +124,5 @@ def _settings(options: argparse.Namespace) -> context.Settings:
         ingest_endpoint=options.ingest_endpoint.rstrip("/"),
         root_secret=options.root_credentials_secret,
         default_project=(namespace, name) if slash else None,
+        project_services=options.project_services,
     )

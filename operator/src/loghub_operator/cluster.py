@@ -5,8 +5,8 @@ write of the same is no change. Errors are `ClusterError` with the API server's 
 """
 
 import dataclasses
-import datetime as dt
 import json
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -90,12 +90,15 @@ class Cluster:
                 return None
             raise
 
-    async def list(self, kind: kinds.Kind, namespace: str = "") -> list[Object]:
-        """All objects of a kind, page by page."""
+    async def list(
+        self, kind: kinds.Kind, namespace: str = "", *, labels: str = ""
+    ) -> list[Object]:
+        """All objects of a kind, or those with `labels`, page by page."""
         found: list[Object] = []
         token = ""
         while True:
             query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
+            query += f"&labelSelector={urllib.parse.quote(labels)}" if labels else ""
             page = await self._send("GET", kind.path(namespace) + query)
             found += page.get("items", [])
             token = page.get("metadata", {}).get("continue", "")
@@ -142,32 +145,6 @@ class Cluster:
         except ClusterError as fault:
             if fault.status != _NOT_FOUND:
                 raise
-
-    async def warn(
-        self, kind: kinds.Kind, about: Mapping[str, Any], reason: str, sentence: str
-    ) -> None:
-        """A Warning event on an object, for `kubectl describe`."""
-        metadata = about["metadata"]
-        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        namespace = metadata.get("namespace", "default")
-        event = {
-            "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": namespace},
-            "involvedObject": {
-                "apiVersion": kind.api_version,
-                "kind": kind.name,
-                "name": metadata["name"],
-                "namespace": metadata.get("namespace", ""),
-                "uid": metadata["uid"],
-            },
-            "type": "Warning",
-            "reason": reason,
-            "message": sentence[:1000],
-            "source": {"component": MANAGER},
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
-        await self.create(kinds.EVENT, event)
 
     async def _send(
         self, method: str, path: str, body: Object | None = None, content: str = "application/json"

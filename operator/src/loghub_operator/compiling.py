@@ -14,6 +14,9 @@ from loghub_operator.resources import configs, model, projects, stores
 
 _CONTRACT: Final = 1
 _MAX_NAME: Final = 200
+_NETWORKS: Final = {"Public": "", "Internal": "-intranet", "VPC": "-vpc", "Accelerate": ""}
+"""The suffix of a region in the cloud's endpoint names."""
+_ACCELERATED: Final = "log-global.aliyuncs.com"
 
 
 class InvalidError(Exception):
@@ -97,9 +100,16 @@ def _groups(field: str, pattern: str) -> tuple[int, int]:
 def target(spec: projects.LogProjectSpec, name: str, *, bundled: str, credentials: str) -> Target:
     """Where a project is; `bundled` is the endpoint of this release's service."""
     project = spec.project_name or name
-    if spec.service.url is None:
+    service = spec.service
+    if service.cloud is not None:
+        region = service.cloud.region
+        host = f"{region}{_NETWORKS[service.cloud.network]}.log.aliyuncs.com"
+        if service.cloud.network == "Accelerate":
+            host = _ACCELERATED
+        return Target(f"https://{host}", project, "Host", "V4", region, credentials)
+    if service.url is None:
         return Target(bundled, project, "Header", "V4", "loghub", credentials)
-    url = spec.service.url
+    url = service.url
     return Target(
         url.endpoint.rstrip("/"), project, url.project_in, url.signature, url.region, credentials
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from loghub_operator import cache, kinds, queueing
-from loghub_operator.reconciling import agents, configs, context, optins, projects, stores
+from loghub_operator.reconciling import agents, configs, context, optins, projects, services, stores
 
 OPT_INS: Final = ("optins", "", "")
 ORPHANS: Final = ("orphans", "", "")
@@ -25,6 +25,8 @@ def keys(kind: kinds.Kind, found: cache.Object, known: cache.Cache) -> Iterator[
     if kind in {kinds.PROJECT, kinds.NAMESPACE}:
         yield from _all(known, kinds.STORE)
         yield OPT_INS
+    if kind == kinds.PROJECT:
+        yield ORPHANS
     if kind in {kinds.PROJECT, kinds.STORE, kinds.NAMESPACE}:
         yield from _all(known, kinds.CONFIG)
     if kind == kinds.CONFIG:
@@ -56,6 +58,7 @@ async def work(ctx: context.Context, key: queueing.Key) -> None:
         return
     if key == ORPHANS:
         await configs.remove_orphans(ctx)
+        await services.remove_orphans(ctx)
         return
     plural, namespace, name = key
     reconcilers = {

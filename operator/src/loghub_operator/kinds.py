@@ -36,6 +36,8 @@ PIPELINE: Final = _own("LogPipeline", "logpipelines")
 REPORT: Final = _own("AgentReport", "agentreports")
 NAMESPACE: Final = Kind("Namespace", "namespaces", "v1", namespaced=False)
 
+POD: Final = Kind("Pod", "pods", "v1")
+SERVICE: Final = Kind("Service", "services", "v1")
 SECRET: Final = Kind("Secret", "secrets", "v1")
 SERVICE_ACCOUNT: Final = Kind("ServiceAccount", "serviceaccounts", "v1")
 EVENT: Final = Kind("Event", "events", "v1")

@@ -17,6 +17,7 @@ from loghub_operator import (
     cache,
     cluster,
     dispatching,
+    events,
     kinds,
     leading,
     queueing,
@@ -53,7 +54,7 @@ async def run(options: Options, settings: context.Settings) -> None:
         LostError: another replica leads now.
     """
     api = await cluster.connect(options.kubeconfig)
-    ctx = context.Context(settings, api, cache.Cache())
+    ctx = context.Context(settings, api, cache.Cache(), events.Events(api))
     operator = _Operator(ctx, outside=bool(options.kubeconfig))
     probes = await admin.serve(*options.admin_listen, lambda: True)
     stop = asyncio.Event()

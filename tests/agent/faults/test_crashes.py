@@ -11,24 +11,47 @@ import pytest
 from rig import agent, stage
 
 KILLS = 5
+RATE = 3000
+"""Records a second that the test writes: the bound on what one kill may repeat."""
+
 CHECKPOINT = "checkpoints.json"
 
 
-def test_agent_killed_again_and_again_loses_nothing(scene, container, rounds):
+def test_agent_killed_again_and_again_repeats_at_most_one_second(scene, container, rounds):
     dice = random.Random(1)  # noqa: S311  (moments, no secrets)
-    scene.agent.start()
+    # Requests as small as a live stream's: what is in flight when it is killed is repeated.
+    scene.agent.start("--batch-logs", str(RATE // 10))
+    repeats, seen, known = [], 0, set()
     for number in range(KILLS * (1 + rounds)):
-        until = time.monotonic() + dice.uniform(0.4, 2.0)
-        while time.monotonic() < until:
-            container.lines(dice.randrange(100))
-            time.sleep(0.02)
+        _write_at_rate(container, dice.uniform(0.4, 2.0))
         # Seldom enough that no file leaves before an agent that is killed early can read it.
         if number % 2:
             container.rotate(late_lines=dice.randrange(20))
             container.lines(dice.randrange(100))
         scene.agent.kill()
+        repeats.append(_repeated(scene.arrivals.contents(), seen, known))
+        seen = len(scene.arrivals.logs)
         scene.agent.start()
     scene.check(stage.contents(container), repeats=True)
+    repeats.append(_repeated(scene.arrivals.contents(), seen, known))
+    assert repeats[0] == 0, "twice without a crash"
+    assert max(repeats) <= RATE, f"records arrived again after each kill: {repeats[1:]}"
+
+
+def _write_at_rate(container, seconds):
+    """Write `RATE` records a second by the clock, however slow the machine is."""
+    began, written = time.monotonic(), container.written
+    while (passed := time.monotonic() - began) < seconds:
+        container.lines(int(passed * RATE) - (container.written - written))
+        time.sleep(0.02)
+
+
+def _repeated(contents, seen, known):
+    """Count what arrived after the first `seen` records and had arrived before; extends `known`."""
+    fresh = contents[seen:]
+    before = len(known)
+    known.update(fresh)
+    return len(fresh) - (len(known) - before)
 
 
 @pytest.mark.soak

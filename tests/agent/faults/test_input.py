@@ -1,5 +1,6 @@
 """Lines that nobody should write and everybody does: malformed, huge, of no encoding."""
 
+import json
 import subprocess
 import time
 
@@ -36,6 +37,28 @@ def test_malformed_lines_arrive_as_they_are_and_harm_no_other(scene, container):
     scene.agent.start()
     raw = [line.decode("utf-8", "replace") for line in bad]
     scene.check([*stage.contents(container), *raw])
+
+
+def docker(log: str, stream: str = "stdout") -> bytes:
+    """A line as docker's json-file driver writes it."""
+    line = {"log": log, "stream": stream, "time": "2026-01-02T03:04:06.5Z"}
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def test_docker_lines_are_unescaped_and_joined_over_a_kill_and_a_rotation(scene, container):
+    container.raw(docker('a "quoted" caf\u00e9\t<tab>\n') + docker("begins, "))
+    container.raw(docker("other, ", "stderr"))
+    scene.agent.start()
+    whole = 'a "quoted" caf\u00e9\t<tab>'
+    agent.until("the whole line", lambda: whole in scene.arrivals.contents())
+    scene.agent.kill()
+    container.rotate(compress=False)
+    container.raw(docker("ends\n") + docker("too\n", "stderr"))
+    scene.agent.start()
+    scene.check([whole, "begins, ends", "other, too"], repeats=True)
+    fields = [dict(log.contents) for log in scene.arrivals.logs]
+    streams = {each["content"]: (each["_source_"], each["_time_"]) for each in fields}
+    assert streams["other, too"] == ("stderr", "2026-01-02T03:04:06.5Z")
 
 
 @pytest.mark.soak

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness import binaries, lock, places, providers
+from harness import binaries, foreign, lock, places, providers
 from harness.kubectl import Kubectl
 from harness.providers import Provider
 from harness.trouble import TroubleError
@@ -23,6 +23,9 @@ def main() -> int:
         if options.verb == "tool":
             for name in options.names:
                 print(binaries.path(name))
+            return 0
+        if options.verb == "clients":
+            foreign.install_all()
             return 0
         provider = providers.choose(options.provider)
         if options.verb in VERBS_THAT_CHANGE:
@@ -126,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     kubectl.add_argument("words", nargs=argparse.REMAINDER, metavar="ARGS")
     tool = verbs.add_parser("tool", help="print the paths of programs, built where missing")
     tool.add_argument("names", nargs="+", choices=binaries.names(), metavar="NAME")
+    verbs.add_parser("clients", help="install the official clients that tests drive, and a browser")
     _add_faults(verbs)
     return parser
 

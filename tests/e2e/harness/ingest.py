@@ -27,11 +27,11 @@ def free_port() -> int:
 
 
 class Service:
-    """`loghub-ingest serve` on a data directory."""
+    """`loghub-ingest serve` on a data directory, with `options` more of its flags."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.port, self.admin_port = free_port(), free_port()
+    def __init__(self, data: Path, *options: str, port: int | None = None) -> None:
+        self.data, self.options = data, options
+        self.port, self.admin_port = port or free_port(), free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.log = data.parent / "service.log"
 
@@ -49,7 +49,7 @@ class Service:
         command = [*self.command(), "serve", "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--service-name", DOMAIN]
         command += ["--service-name", "127.0.0.1"]
-        command += ["--admin-listen", f"127.0.0.1:{self.admin_port}"]
+        command += ["--admin-listen", f"127.0.0.1:{self.admin_port}", *self.options]
         environment = os.environ | {
             "LOGHUB_ROOT_ACCESS_KEY_ID": ROOT_KEY.access_key_id,
             "LOGHUB_ROOT_ACCESS_KEY_SECRET": ROOT_KEY.access_key_secret,

@@ -131,6 +131,12 @@ def test_settings_that_cannot_be_are_refused_by_name(store, send):
         assert field in answer.json["errorMessage"].replace("shard count", "shardCount")
 
 
+def test_minus_one_means_unset_as_the_java_sdk_writes_it(store, send):
+    body = json.dumps({"logstoreName": "other", "autoSplit": False, "maxSplitShard": -1}).encode()
+    assert send("POST", "/logstores", body=body).status == 200
+    assert send("GET", "/logstores/other").json["maxSplitShard"] == 64
+
+
 def test_encryption_is_not_promised(store, send):
     body = json.dumps({"logstoreName": "other", "encrypt_conf": {"enable": True}}).encode()
     assert send("POST", "/logstores", body=body).error == (400, "NotSupported")

@@ -5,15 +5,21 @@
 //! under another name. A document that is torn, of another version or no document at all is set
 //! aside, never overwritten, and said in `complaints`; the one before is used, or the files are read
 //! from their beginnings: twice is better than never.
+//!
+//! `engine` has a thread of its own write documents: a slow disk delays them and not reading. What is
+//! acknowledged between two of them stands in the [`journal`].
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::files::Saved;
+use crate::journal::{self, Journal};
 
 const NAME: &str = "checkpoints.json";
 const MAGIC: &str = "loghub-checkpoints";
@@ -28,21 +34,63 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 /// Files of each source, by `<pipeline>\0<source id>`.
 pub type Places = BTreeMap<String, Vec<Saved>>;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Document {
     version: u32,
+    /// The first journal that goes on from it; an agent that keeps none names none.
+    #[serde(default = "no_journal")]
+    journal: u64,
     sources: Places,
 }
 
-/// The checkpoint file of a state directory.
+fn no_journal() -> u64 {
+    u64::MAX
+}
+
+/// The checkpoints of a state directory.
 #[derive(Debug)]
 pub struct Checkpoints {
-    path: PathBuf,
-    written: Vec<u8>,
+    journal: Arc<Journal>,
+    kept: Kept,
+}
+
+/// Places at one moment.
+#[derive(Debug)]
+struct Collected {
+    /// Counts the collections: an older one is never written over a newer one.
+    order: u64,
+    /// The journal that goes on from it.
+    journal: u64,
+    places: Places,
+}
+
+/// The document and what is said of it.
+#[derive(Debug)]
+struct Kept {
+    collections: AtomicU64,
+    writer: Mutex<Writer>,
+    facts: Mutex<Facts>,
+}
+
+/// What is said of the checkpoints; never locked while a disk is waited for.
+#[derive(Debug, Default)]
+struct Facts {
     damage: Vec<String>,
     refusal: String,
-    /// How often it was written.
-    pub writes: u64,
+    writes: u64,
+}
+
+#[derive(Debug)]
+struct Writer {
+    path: PathBuf,
+    written: Vec<u8>,
+    order: u64,
+    /// The journal that the document named which is the previous one after the next write.
+    journal: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Checkpoints {
@@ -53,57 +101,88 @@ impl Checkpoints {
     pub fn open(directory: &Path) -> io::Result<(Self, Places)> {
         fs::create_dir_all(directory)?;
         let path = directory.join(NAME);
-        let mut damage = Vec::new();
-        let mut places = None;
-        for candidate in [path.clone(), previous(&path)] {
-            match read(&candidate) {
-                Ok(found) => {
-                    places = Some(found);
-                    break;
-                }
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
-                Err(fault) if fault.kind() == io::ErrorKind::InvalidData => {
-                    let aside = candidate.with_extension("damaged");
-                    fs::rename(&candidate, &aside)?;
-                    damage.push(format!(
-                        "checkpoints {} are not usable ({fault}); set aside as {}, older ones are \
-                         used, and lines may arrive twice",
-                        candidate.display(),
-                        aside.display()
-                    ));
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
-        let opened = Self { path, written: Vec::new(), damage, refusal: String::new(), writes: 0 };
-        Ok((opened, places.unwrap_or_default()))
+        let mut facts = Facts::default();
+        let (first, places) = match usable(&path, &mut facts.damage)? {
+            Some(document) => (document.journal, document.sources),
+            None => (0, Places::new()),
+        };
+        let places = resumed(directory, first, places, &mut facts.damage)?;
+        let journal = Arc::new(Journal::open(directory)?);
+        let writer = Writer { path, written: Vec::new(), order: 0, journal: first };
+        let kept = Kept {
+            collections: AtomicU64::new(0),
+            writer: Mutex::new(writer),
+            facts: Mutex::new(facts),
+        };
+        let opened = Self { journal, kept };
+        Ok((opened, places))
+    }
+
+    /// Where acknowledgements are noted as they come.
+    #[must_use]
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
     /// Sentences about what was found damaged and about writing that fails.
-    pub fn complaints(&self) -> impl Iterator<Item = &String> {
-        self.damage.iter().chain(Some(&self.refusal).filter(|sentence| !sentence.is_empty()))
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        let facts = lock(&self.kept.facts);
+        let refusal = Some(&facts.refusal).filter(|sentence| !sentence.is_empty());
+        facts.damage.iter().chain(refusal).cloned().collect()
     }
 
-    /// Makes `places` durable, when they differ from what was written last.
+    /// How often the document was written.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        lock(&self.kept.facts).writes
+    }
+
+    /// Makes what `collect` gives durable, when it differs from what was written last.
     ///
     /// # Errors
     /// The file system refuses; the last document is still there.
-    pub fn write(&mut self, places: Places) -> io::Result<()> {
-        let outcome = self.replace(places);
-        self.refusal = outcome.as_ref().err().map_or_else(String::new, |fault| {
+    pub fn write(&self, collect: impl FnOnce() -> Places) -> io::Result<()> {
+        self.kept.write(self.collected(collect), &self.journal)
+    }
+
+    fn collected(&self, collect: impl FnOnce() -> Places) -> Collected {
+        let order = self.kept.collections.fetch_add(1, Ordering::Relaxed) + 1;
+        // Before collecting: what is acknowledged from here on is in the new journal.
+        let journal = self.journal.turn();
+        Collected { order, journal, places: collect() }
+    }
+}
+
+impl Kept {
+    fn write(&self, collected: Collected, journal: &Journal) -> io::Result<()> {
+        let mut writer = lock(&self.writer);
+        let outcome = writer.replace(collected);
+        if let Ok(Some(first)) = outcome {
+            journal.forget_before(first);
+        }
+        let mut facts = lock(&self.facts);
+        facts.writes += u64::from(matches!(outcome, Ok(Some(_))));
+        facts.refusal = outcome.as_ref().err().map_or_else(String::new, |fault| {
             format!(
                 "checkpoints {} cannot be written ({fault}); collecting goes on, and lines sent \
                  meanwhile arrive twice after a crash",
-                self.path.display()
+                writer.path.display()
             )
         });
-        outcome
+        outcome.map(|_| ())
     }
+}
 
-    fn replace(&mut self, places: Places) -> io::Result<()> {
-        let document = serde_json::to_vec(&Document { version: VERSION, sources: places })?;
-        if document == self.written {
-            return Ok(());
+impl Writer {
+    /// Writes a document; gives the first journal that is needed from now on, or None when there
+    /// was nothing new to write.
+    fn replace(&mut self, collected: Collected) -> io::Result<Option<u64>> {
+        let Collected { order, journal, places } = collected;
+        let document =
+            serde_json::to_vec(&Document { version: VERSION, journal, sources: places })?;
+        if order < self.order || document == self.written {
+            return Ok(None);
         }
         let fresh = self.path.with_extension("new");
         let mut file = File::create(&fresh)?;
@@ -115,9 +194,9 @@ impl Checkpoints {
         if let Some(directory) = self.path.parent() {
             File::open(directory)?.sync_all()?;
         }
-        self.written = document;
-        self.writes += 1;
-        Ok(())
+        (self.written, self.order) = (document, order);
+        // The one before is kept with the journals that go on from it.
+        Ok(Some(std::mem::replace(&mut self.journal, journal).min(journal)))
     }
 
     /// Gives the current document its second name: at no moment is there none.
@@ -141,7 +220,47 @@ fn invalid(words: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, words.into())
 }
 
-fn read(path: &Path) -> io::Result<Places> {
+/// The newest document that is whole; damaged ones are set aside.
+fn usable(path: &Path, damage: &mut Vec<String>) -> io::Result<Option<Document>> {
+    for candidate in [path.to_owned(), previous(path)] {
+        match read(&candidate) {
+            Ok(found) => return Ok(Some(found)),
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+            Err(fault) if fault.kind() == io::ErrorKind::InvalidData => {
+                let aside = candidate.with_extension("damaged");
+                fs::rename(&candidate, &aside)?;
+                damage.push(format!(
+                    "checkpoints {} are not usable ({fault}); set aside as {}, older ones are \
+                     used, and lines may arrive twice",
+                    candidate.display(),
+                    aside.display()
+                ));
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(None)
+}
+
+/// `places` with what the journals from `first` on add.
+fn resumed(
+    directory: &Path,
+    first: u64,
+    mut places: Places,
+    damage: &mut Vec<String>,
+) -> io::Result<Places> {
+    let damaged = journal::replay(directory, first, &mut places)?;
+    if damaged > 0 {
+        damage.push(format!(
+            "checkpoints in {}: {damaged} lines of the journal are damaged; they count as not \
+             written, and lines of the log may arrive twice",
+            directory.display()
+        ));
+    }
+    Ok(places)
+}
+
+fn read(path: &Path) -> io::Result<Document> {
     let mut text = Vec::new();
     File::open(path)?.take(LARGEST).read_to_end(&mut text)?;
     let (body, version) = match text.first() {
@@ -153,7 +272,7 @@ fn read(path: &Path) -> io::Result<Places> {
     if document.version != version {
         return Err(invalid(format!("its version is {}", document.version)));
     }
-    Ok(document.sources)
+    Ok(document)
 }
 
 fn verified(text: &[u8]) -> io::Result<&[u8]> {
@@ -179,8 +298,8 @@ mod tests {
 
     fn written(directory: &Path) -> Vec<u8> {
         for offset in [1, 2] {
-            let (mut checkpoints, _) = Checkpoints::open(directory).unwrap();
-            checkpoints.write(places(offset)).unwrap();
+            let (checkpoints, _) = Checkpoints::open(directory).unwrap();
+            checkpoints.write(|| places(offset)).unwrap();
         }
         let mut text = Vec::new();
         File::open(directory.join(NAME)).unwrap().read_to_end(&mut text).unwrap();
@@ -201,7 +320,7 @@ mod tests {
             overwrite(directory.path(), &whole[..length]);
             let (checkpoints, found) = Checkpoints::open(directory.path()).unwrap();
             assert_eq!(found, places(1), "{length}");
-            assert!(checkpoints.complaints().next().unwrap().contains("not usable"));
+            assert!(checkpoints.complaints()[0].contains("not usable"));
             let aside = directory.path().join(NAME).with_extension("damaged");
             std::fs::rename(aside, directory.path().join(NAME)).unwrap();
         }
@@ -229,7 +348,7 @@ mod tests {
             File::create(directory.path().join(&name)).unwrap().write_all(b"rubbish").unwrap();
         }
         let (checkpoints, found) = Checkpoints::open(directory.path()).unwrap();
-        assert_eq!((found, checkpoints.complaints().count()), (Places::new(), 2));
+        assert_eq!((found, checkpoints.complaints().len()), (Places::new(), 2));
     }
 
     #[test]
@@ -239,5 +358,37 @@ mod tests {
         overwrite(directory.path(), text.as_bytes());
         let (_, found) = Checkpoints::open(directory.path()).unwrap();
         assert_eq!(found["p\0s"][0].offset, 5);
+    }
+
+    #[test]
+    fn what_is_acknowledged_after_a_document_outlives_a_kill() {
+        let directory = tempfile::tempdir().unwrap();
+        for offset in [1, 3, 5] {
+            let (checkpoints, found) = Checkpoints::open(directory.path()).unwrap();
+            let before = if offset == 1 { Places::new() } else { places(offset - 1) };
+            assert_eq!(found, before);
+            checkpoints.write(|| places(offset)).unwrap();
+            for (source, files) in places(offset + 1) {
+                checkpoints.journal().note(&source, &files);
+            }
+        }
+        // The document before the last one with both journals since says the same.
+        overwrite(directory.path(), b"rubbish");
+        let (_, found) = Checkpoints::open(directory.path()).unwrap();
+        assert_eq!(found, places(6));
+    }
+
+    #[test]
+    fn journals_that_no_document_needs_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (checkpoints, _) = Checkpoints::open(directory.path()).unwrap();
+        for offset in 1..10 {
+            checkpoints.journal().note("source", &places(offset)["pipeline\0source"]);
+            checkpoints.write(|| places(offset)).unwrap();
+        }
+        let journals = fs::read_dir(directory.path()).unwrap().filter(|entry| {
+            entry.as_ref().unwrap().file_name().to_string_lossy().contains("journal")
+        });
+        assert_eq!(journals.count(), 1);
     }
 }

@@ -50,7 +50,8 @@ fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Unix seconds and nanoseconds of an RFC 3339 time with up to nine digits of a fraction.
-fn timestamp(text: &[u8]) -> Option<(u32, u32)> {
+#[must_use]
+pub fn timestamp(text: &[u8]) -> Option<(u32, u32)> {
     let fixed = text.get(..19)?;
     let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if marks.iter().any(|(at, mark)| fixed.get(*at) != Some(mark)) {

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use crate::batch::Sealed;
 use crate::counters::{self, Counters};
-use crate::files::Place;
 use crate::http::{Keys, Outcome, Sender};
 use crate::plan::Destination;
+use crate::progress::{Milestone, Progress};
 
 /// First pause after a failure; it doubles with each, and a random part of it is waited.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -22,33 +22,31 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause: a service that comes back is found soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// What of one source is acknowledged.
-#[derive(Debug, Default)]
-pub struct Acknowledged {
-    /// Everything before it is.
-    pub place: Place,
-    /// Packages on their way.
-    pub outstanding: usize,
-    /// When the oldest of them was sealed, or later.
-    pub since: Option<Instant>,
-}
-
 /// A body on its way.
 #[derive(Debug)]
 pub struct Package {
     /// The body.
     pub sealed: Sealed,
-    /// Acknowledging it acknowledges everything before this place.
-    pub end: Place,
+    /// What acknowledging it acknowledges.
+    pub milestone: Milestone,
     /// Told when it is.
-    pub source: Arc<Mutex<Acknowledged>>,
+    pub source: Arc<Progress>,
     /// Of its pipeline.
     pub counters: Arc<Counters>,
 }
 
+/// A package in the queue, under its number.
+#[derive(Debug)]
+struct Waiting {
+    sealed: Sealed,
+    source: Arc<Progress>,
+    number: u64,
+    counters: Arc<Counters>,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
-    packages: VecDeque<Package>,
+    packages: VecDeque<Waiting>,
     bytes: usize,
     closing: bool,
 }
@@ -107,13 +105,11 @@ impl Lane {
         if !queue.packages.is_empty() && queue.bytes + size > self.shared.limit {
             return Err(package);
         }
-        let mut source = lock(&package.source);
-        source.outstanding += 1;
-        source.since.get_or_insert_with(Instant::now);
-        drop(source);
-        counters::add(&package.counters.queue_bytes, size as u64);
+        let Package { sealed, milestone, source, counters } = package;
+        counters::add(&counters.queue_bytes, size as u64);
         queue.bytes += size;
-        queue.packages.push_back(package);
+        let number = source.begin(milestone);
+        queue.packages.push_back(Waiting { sealed, source, number, counters });
         self.shared.changed.notify_all();
         Ok(())
     }
@@ -149,7 +145,7 @@ impl Shared {
         }
     }
 
-    fn next(&self) -> Option<Package> {
+    fn next(&self) -> Option<Waiting> {
         let mut queue = lock(&self.queue);
         loop {
             if queue.closing {
@@ -164,7 +160,7 @@ impl Shared {
         }
     }
 
-    fn deliver(&self, sender: &Sender, package: &Package) {
+    fn deliver(&self, sender: &Sender, package: &Waiting) {
         let counters = &package.counters;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -207,10 +203,7 @@ impl Shared {
     }
 }
 
-fn acknowledge(package: &Package) {
+fn acknowledge(package: &Waiting) {
     package.counters.queue_bytes.fetch_sub(package.sealed.body.len() as u64, Ordering::Relaxed);
-    let mut source = lock(&package.source);
-    source.place = source.place.max(package.end);
-    source.outstanding -= 1;
-    source.since = (source.outstanding > 0).then(Instant::now);
+    package.source.done(package.number);
 }

@@ -18,12 +18,13 @@ use crate::http::Keys;
 use crate::joining::Rule;
 use crate::parsing::{Shape, Shaper};
 use crate::plan::{self, Destination, Plan, Settings};
+use crate::progress::Progress;
 use crate::schedule::{Heard, Schedule};
 use crate::slot::{self, Change, Slot, State, Told};
 use crate::source::Reader;
 use crate::watching::Watching;
 
-/// Between two checkpoints: what a crash repeats at the most, besides what is in flight.
+/// Between two checkpoint documents: what a power cut repeats at the most, besides what is in flight.
 const CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// Between two looks whether all is delivered, at the end.
@@ -72,13 +73,11 @@ struct Inner {
     numbered: u64,
 }
 
-/// What the keeper of checkpoints waits for, and what it says.
+/// What the keeper of checkpoints waits for.
 #[derive(Debug, Default)]
 struct Keeping {
     worked: bool,
     stopping: bool,
-    writes: u64,
-    complaints: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -87,7 +86,7 @@ struct Shared {
     slots: RwLock<HashMap<u64, Arc<Slot>>>,
     schedule: Schedule,
     watching: Watching,
-    checkpoints: Mutex<Checkpoints>,
+    checkpoints: Checkpoints,
     keeping: Mutex<Keeping>,
     kept: Condvar,
     settings: Settings,
@@ -131,10 +130,6 @@ impl Core {
     pub fn new(state_dir: &Path, settings_json: &str) -> io::Result<Self> {
         let settings = serde_json::from_str(settings_json)?;
         let (checkpoints, restored) = Checkpoints::open(state_dir)?;
-        let keeping = Keeping {
-            complaints: checkpoints.complaints().cloned().collect(),
-            ..Keeping::default()
-        };
         let shared = Arc::new(Shared {
             inner: Mutex::new(Inner {
                 pipelines: BTreeMap::new(),
@@ -146,8 +141,8 @@ impl Core {
             slots: RwLock::default(),
             schedule: Schedule::default(),
             watching: Watching::start(),
-            checkpoints: Mutex::new(checkpoints),
-            keeping: Mutex::new(keeping),
+            checkpoints,
+            keeping: Mutex::default(),
             kept: Condvar::new(),
             settings,
             keys: Arc::new(RwLock::default()),
@@ -222,17 +217,14 @@ impl Core {
     /// It cannot be written as JSON.
     pub fn stats(&self) -> io::Result<String> {
         let now = Instant::now();
-        let (checkpoint_writes, mut complaints) = {
-            let keeping = lock(&self.shared.keeping);
-            (keeping.writes, keeping.complaints.clone())
-        };
+        let mut complaints = self.shared.checkpoints.complaints();
         complaints.extend(self.shared.watching.complaint());
         let mut stats = Stats {
             pipelines: BTreeMap::new(),
             sources: BTreeMap::new(),
             open_deleted_files: 0,
             watches: self.shared.watching.watches(),
-            checkpoint_writes,
+            checkpoint_writes: self.shared.checkpoints.writes(),
             complaints,
         };
         for (name, running) in &lock(&self.shared.inner).pipelines {
@@ -362,23 +354,19 @@ impl Shared {
     }
 
     fn checkpoint(&self) -> io::Result<()> {
-        let mut checkpoints = lock(&self.checkpoints);
-        let mut inner = lock(&self.inner);
-        if inner.started.elapsed() > KEPT {
-            inner.restored.clear();
-        }
-        let mut places = inner.restored.clone();
-        for (name, running) in &inner.pipelines {
-            for (id, (_, slot)) in &running.sources {
-                places.insert(key(name, id), slot.saved());
+        self.checkpoints.write(|| {
+            let mut inner = lock(&self.inner);
+            if inner.started.elapsed() > KEPT {
+                inner.restored.clear();
             }
-        }
-        drop(inner);
-        let outcome = checkpoints.write(places);
-        let mut keeping = lock(&self.keeping);
-        keeping.writes = checkpoints.writes;
-        keeping.complaints = checkpoints.complaints().cloned().collect();
-        outcome
+            let mut places = inner.restored.clone();
+            for (name, running) in &inner.pipelines {
+                for (id, (_, slot)) in &running.sources {
+                    places.insert(key(name, id), slot.saved());
+                }
+            }
+            places
+        })
     }
 
     fn remove(&self, slot: &Slot) {
@@ -477,8 +465,10 @@ impl Shared {
         places: Vec<Saved>,
         number: u64,
     ) -> Arc<Slot> {
-        let rule = running.rule.clone();
-        let mut reader = Reader::new(source.clone(), places, rule, self.settings.max_line_bytes);
+        let key = key(&running.spec.name, &source.id);
+        let progress = Arc::new(Progress::new(key, Arc::clone(self.checkpoints.journal())));
+        let (rule, most) = (running.rule.clone(), self.settings.max_line_bytes);
+        let mut reader = Reader::new(source.clone(), places, progress, rule, most);
         let shaper = running.shape.clone().map(Shaper::new);
         reader.change_shaper(shaper, &running.counters);
         let slot = Arc::new(Slot::new(number, &source.id, reader, running.around()));

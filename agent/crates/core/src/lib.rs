@@ -1,22 +1,26 @@
 //! The agent's data path: from container log files to acknowledged `PutLogs` requests.
 //!
 //! [`engine::Core`] is the whole of it. [`watching`] hears of changes and the [`schedule`] says which
-//! [`slot`] is due. Per container a [`source`] finds ([`listing`]) and follows ([`files`]) files, takes lines apart ([`cri`]), joins them ([`joining`]) and fills a [`batch`]; per
-//! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`]) moves only
-//! when a request was acknowledged.
+//! [`slot`] is due. Per container a [`source`] finds ([`listing`]) and follows ([`files`]) files,
+//! takes lines apart ([`cri`], [`docker`]), joins them ([`joining`]) and fills a [`batch`]; per
+//! destination a lane ([`delivery`]) sends ([`http`]). A checkpoint ([`checkpoints`], between two
+//! of them the [`journal`]) moves only when a request was acknowledged ([`progress`]).
 
 pub mod batch;
 pub mod checkpoints;
 pub mod counters;
 pub mod cri;
 pub mod delivery;
+pub mod docker;
 pub mod engine;
 pub mod files;
 pub mod http;
 pub mod joining;
+pub mod journal;
 pub mod listing;
 pub mod parsing;
 pub mod plan;
+pub mod progress;
 pub mod schedule;
 pub mod slot;
 pub mod source;

@@ -13,10 +13,11 @@ use serde::Serialize;
 
 use crate::counters::Counters;
 use crate::delivery::Lane;
-use crate::files::{Saved, Scratch};
+use crate::files::{Place, Saved, Scratch};
 use crate::joining::Rule;
 use crate::parsing::{Shape, Shaper};
 use crate::plan::{Compression, Settings, Source};
+use crate::progress::Progress;
 use crate::schedule::{Heard, Rest};
 use crate::source::{Reader, Surroundings};
 use crate::watching::Watching;
@@ -112,7 +113,8 @@ pub struct Slot {
     work: Mutex<Work>,
     changes: Mutex<Vec<Change>>,
     /// What was true after the last step.
-    last: Mutex<(Told, Vec<Saved>)>,
+    last: Mutex<Last>,
+    progress: Arc<Progress>,
     unheard: AtomicU32,
 }
 
@@ -120,11 +122,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What was true of a source after a step.
+#[derive(Debug)]
+struct Last {
+    told: Told,
+    place: Place,
+    saved: Vec<Saved>,
+}
+
+impl Last {
+    fn of(reader: &Reader, told: Told) -> Self {
+        Self { told, place: reader.checkpoint_place(), saved: reader.saved() }
+    }
+}
+
 impl Slot {
     /// A source that nobody has stepped yet; `name` is for people.
     #[must_use]
     pub fn new(number: u64, name: &str, reader: Reader, pipeline: Pipeline) -> Self {
-        let last = (Told::default(), reader.saved());
+        let last = Last::of(&reader, Told::default());
+        let progress = reader.progress();
         let work = Work { reader, pipeline, listed: None, directories: Vec::new(), watched: false };
         Self {
             number,
@@ -132,6 +149,7 @@ impl Slot {
             work: Mutex::new(work),
             changes: Mutex::default(),
             last: Mutex::new(last),
+            progress,
             unheard: AtomicU32::new(0),
         }
     }
@@ -168,10 +186,10 @@ impl Slot {
             work.listed = None;
         }
         let rest = self.judge(work, outcome, heard, due);
-        let saved = work.reader.saved();
+        let told = Last::of(&work.reader, tell(&work.reader, now));
         let mut last = lock(&self.last);
-        let news = !work.reader.idle() || last.1 != saved;
-        *last = (tell(&work.reader, now), saved);
+        let news = !work.reader.idle() || last.saved != told.saved;
+        *last = told;
         drop(last);
         let scan = work.listed.map_or(now, |listed| listed + self.period(work, settings));
         (Rest { until: rest.until.into_iter().chain([scan]).min(), fed: rest.fed }, news)
@@ -232,7 +250,7 @@ impl Slot {
     pub fn told(&self, now: Instant) -> Told {
         match self.at_rest() {
             Some(work) => tell(&work.reader, now),
-            None => lock(&self.last).0.clone(),
+            None => lock(&self.last).told.clone(),
         }
     }
 
@@ -240,7 +258,12 @@ impl Slot {
     pub fn saved(&self) -> Vec<Saved> {
         match self.at_rest() {
             Some(work) => work.reader.saved(),
-            None => lock(&self.last).1.clone(),
+            None => {
+                // While it is stepped, acknowledgements come in: the journal that holds them ends
+                // with the document that is being made.
+                let last = lock(&self.last);
+                self.progress.files_beyond(last.place).unwrap_or_else(|| last.saved.clone())
+            }
         }
     }
 

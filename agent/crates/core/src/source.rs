@@ -6,18 +6,20 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
 use crate::counters::{self, Counters};
 use crate::cri;
-use crate::delivery::{Acknowledged, Lane, Package};
+use crate::delivery::{Lane, Package};
+use crate::docker::{self, Message};
 use crate::files::{Found, Identity, LogFile, Place, Saved, Scratch};
 use crate::joining::{Joiner, Record, Rule};
 use crate::listing;
 use crate::parsing::Shaper;
 use crate::plan::{Compression, Settings, Source, Stream};
+use crate::progress::{Milestone, Progress};
 use crate::schedule::Rest;
 use crate::slot::State;
 
@@ -63,7 +65,7 @@ pub struct Reader {
     joiner: Joiner,
     batch: Batch,
     waiting: Option<Package>,
-    acknowledged: Arc<Mutex<Acknowledged>>,
+    progress: Arc<Progress>,
     listed: bool,
     quiet_since: Option<Instant>,
     at_end: bool,
@@ -74,7 +76,13 @@ pub struct Reader {
 impl Reader {
     /// A reader that begins where `restored` says, and at the beginning of any other file.
     #[must_use]
-    pub fn new(spec: Source, restored: Vec<Saved>, rule: Option<Rule>, max_line: usize) -> Self {
+    pub fn new(
+        spec: Source,
+        restored: Vec<Saved>,
+        progress: Arc<Progress>,
+        rule: Option<Rule>,
+        max_line: usize,
+    ) -> Self {
         Self {
             spec,
             files: VecDeque::new(),
@@ -83,7 +91,7 @@ impl Reader {
             joiner: Joiner::new(rule, max_line),
             batch: Batch::default(),
             waiting: None,
-            acknowledged: Arc::default(),
+            progress,
             listed: false,
             quiet_since: None,
             at_end: false,
@@ -350,10 +358,11 @@ impl Reader {
         if self.batch.logs == 0 || !self.push_waiting(around) {
             return;
         }
+        let end = self.read_place();
         let package = Package {
             sealed: self.batch.seal(&self.spec, around.compression),
-            end: self.read_place(),
-            source: Arc::clone(&self.acknowledged),
+            milestone: Milestone { end, files: self.saved_at(end) },
+            source: Arc::clone(&self.progress),
             counters: Arc::clone(around.counters),
         };
         self.waiting = Some(package);
@@ -375,20 +384,31 @@ impl Reader {
         self.joiner.begin().map_or(read, |begin| begin.min(read))
     }
 
+    /// What of it is acknowledged.
+    #[must_use]
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
     /// Everything before it is acknowledged or was not wanted.
-    fn checkpoint_place(&self) -> Place {
-        let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+    #[must_use]
+    pub fn checkpoint_place(&self) -> Place {
+        let (place, nothing_sent) = self.progress.place();
         let nothing_held = self.batch.logs == 0 && self.waiting.is_none();
-        if acknowledged.outstanding == 0 && nothing_held {
-            return self.read_place();
+        if nothing_sent && nothing_held {
+            self.read_place()
+        } else {
+            place
         }
-        acknowledged.place
     }
 
     /// What to remember of its files.
     #[must_use]
     pub fn saved(&self) -> Vec<Saved> {
-        let place = self.checkpoint_place();
+        self.saved_at(self.checkpoint_place())
+    }
+
+    fn saved_at(&self, place: Place) -> Vec<Saved> {
         let known = self.files.iter().map(|file| file.saved(place));
         known.chain(self.restored.iter().cloned()).collect()
     }
@@ -415,8 +435,7 @@ impl Reader {
     /// Age of the oldest record not acknowledged.
     #[must_use]
     pub fn lag(&self, now: Instant) -> Duration {
-        let sent = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).since;
-        let oldest = sent.into_iter().chain(self.batch.began).min();
+        let oldest = self.progress.since().into_iter().chain(self.batch.began).min();
         oldest.map_or(Duration::ZERO, |since| now.duration_since(since))
     }
 
@@ -436,12 +455,10 @@ impl Reader {
     /// Whether everything read is acknowledged and every file is at its end.
     #[must_use]
     pub fn idle(&self) -> bool {
-        let outstanding =
-            self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).outstanding;
         let last_only = self.files.iter().filter(|file| !file.finished()).count() <= 1;
         let read = self.files.is_empty() || (self.at_end && last_only);
         let held = self.batch.logs > 0 || self.waiting.is_some() || self.joiner.begin().is_some();
-        self.listed && read && !held && outstanding == 0
+        self.listed && read && !held && self.progress.place().1
     }
 
     /// Hands over what is read; unfinished records are read again.
@@ -471,7 +488,8 @@ fn take(
     batch: &mut Batch,
 ) {
     let mut add = |record: &Record<'_>| batch.add(record, now);
-    match cri::parse(line) {
+    let message = docker::parse(line);
+    match message.as_ref().and_then(Message::line).or_else(|| cri::parse(line)) {
         Some(parsed) if streams.contains(&parsed.stream) => {
             joiner.line(&parsed, place, now, &mut add);
         }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use loghub_ingest_core::blooms;
 use loghub_ingest_core::program::Type;
 use loghub_ingest_core::scan::{self, Column, Hit, Window};
+use loghub_ingest_core::splice as splicing;
 use loghub_ingest_core::summary as judge;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -114,6 +115,17 @@ fn summary(py: Python<'_>, raw: &[u8]) -> Option<judge::Summary> {
     py.detach(|| judge::of(raw))
 }
 
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "a list of Python arrives as a vector")]
+fn splice(
+    py: Python<'_>,
+    blocks: Vec<(PyBackedBytes, usize)>,
+) -> Option<(Cow<'static, [u8]>, usize)> {
+    let blocks: Vec<_> = blocks.iter().map(|(block, size)| (&**block, *size)).collect();
+    let (body, raw_size) = py.detach(|| splicing::splice(&blocks))?;
+    Some((Cow::Owned(body), raw_size))
+}
+
 /// Bodies up to this are hashed with the interpreter's lock held: letting it go costs more.
 const SMALL: usize = 64 * 1024;
 
@@ -154,6 +166,7 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Scanner>()?;
     module.add_function(wrap_pyfunction!(summary, module)?)?;
     module.add_function(wrap_pyfunction!(signed, module)?)?;
+    module.add_function(wrap_pyfunction!(splice, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
     module.add_function(wrap_pyfunction!(bloom, module)?)?;
     module.add_function(wrap_pyfunction!(head, module)?)

@@ -27,6 +27,9 @@ _DEFAULTS: Final[dict[str, Any]] = {
 _MAX_INDEX_BYTES: Final = 256 * 1024
 _RANGES: Final = {"ttl": (1, 3650), "shardCount": (1, 100)}
 
+_UNSET: Final = -1
+"""What the Java SDK writes as maxSplitShard where its user said nothing."""
+
 _EXTRA: Final = {"infrequentAccessTTL": int, "resourceQuota": dict, "enableModify": bool}
 """What clients may set besides, kept and shown: it changes nothing on one volume."""
 
@@ -129,6 +132,8 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
     kinds = {key: type(value) for key, value in _DEFAULTS.items()} | _EXTRA
     # Some clients write null, and Python's SDK the text "None", for no telemetry type.
     kept = {key: given[key] for key in kinds if given.get(key) is not None and given[key] != "None"}
+    if kept.get("maxSplitShard") == _UNSET:
+        del kept["maxSplitShard"]
     for key, value in kept.items():
         if type(value) is not kinds[key]:
             detail = f"{key} is {str(value)[:40]!r}; it must be of type {kinds[key].__name__}"

@@ -262,6 +262,9 @@ class LogStorage(Protocol):
     def read(self, entry: Entry) -> bytes | None:
         """The raw log group, or None where its bytes are damaged (reported and counted)."""
 
+    def block(self, entry: Entry) -> bytes | None:
+        """The same as an LZ4 block of `entry.raw_size` bytes."""
+
 
 def divide(begin: int, end: int, count: int) -> tuple[tuple[int, int], ...]:
     """`count` ranges of equal size that are [begin, end) together."""

@@ -109,6 +109,13 @@ class Embedded(metadata.Metadata):
 
     def read(self, entry: contract.Entry) -> bytes | None:
         """The raw log group, or None where its bytes are damaged."""
+        block = self.block(entry)
+        if block is None:
+            return None
+        return bytes(lz4.block.decompress(block, uncompressed_size=entry.raw_size))
+
+    def block(self, entry: contract.Entry) -> bytes | None:
+        """The log group as it lies there, an LZ4 block, or None where its bytes are damaged."""
         try:
             data = self._segments.read(entry.segment, entry.offset, entry.length)
         except FileNotFoundError:  # retention took it since the entry was found
@@ -120,7 +127,7 @@ class Embedded(metadata.Metadata):
             place = {"segment": entry.segment, "offset": entry.offset, "bytes": entry.length}
             _log.error("a stored log group is damaged and passed over", extra=place)
             return None
-        return bytes(lz4.block.decompress(unpacked[1], uncompressed_size=entry.raw_size))
+        return unpacked[1]
 
     def trim(self, now: int) -> int:
         """Drop whole segments in which nothing is kept any more; returns how many.

@@ -2,8 +2,7 @@
 
 from loghub_operator import conditions, daemonsets, kinds, queueing
 from loghub_operator.cluster import ClusterError
-from loghub_operator.reconciling import context
-from loghub_operator.reconciling.projects import refuse
+from loghub_operator.reconciling import context, remote
 from loghub_operator.resources import agents
 
 
@@ -27,11 +26,13 @@ async def reconcile(ctx: context.Context, found: context.Object) -> None:
         )
         applied = await ctx.cluster.apply(kinds.DAEMON_SET, wanted)
     except context.NotReadyError as fault:
-        await refuse(ctx, kinds.AGENT, found, reason=fault.reason, sentence=str(fault))
+        await remote.refuse(ctx, kinds.AGENT, found, reason=fault.reason, sentence=str(fault))
         return
     except ClusterError as fault:
         if fault.status in {400, 422}:
-            await refuse(ctx, kinds.AGENT, found, reason="DaemonSetRefused", sentence=str(fault))
+            await remote.refuse(
+                ctx, kinds.AGENT, found, reason="DaemonSetRefused", sentence=str(fault)
+            )
         raise
     status = applied.get("status") or {}
     desired = int(status.get("desiredNumberScheduled", 0))

@@ -134,4 +134,4 @@ async def _invalid(ctx: context.Context, found: context.Object, sentence: str) -
         ],
     )
     if news:
-        await ctx.cluster.warn(kinds.CONFIG, found, "InvalidSpec", sentence)
+        await ctx.events.warn(kinds.CONFIG, found, "InvalidSpec", sentence)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import pydantic
 
-from loghub_operator import cache, cluster, compiling, conditions, kinds
+from loghub_operator import cache, cluster, compiling, conditions, events, kinds
 from loghub_operator.resources import model, projects
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
@@ -31,6 +31,10 @@ class Settings:
     root_secret: str
     default_project: tuple[str, str] | None
     service_account: str = "loghub-operator"
+    project_services: bool = False
+    """Whether each bundled project gets a Service of its own name."""
+    key_grace_seconds: float = 3600.0
+    """How long a rotated key works on: applications read their Secret at a start only."""
 
 
 class NotReadyError(Exception):
@@ -48,6 +52,7 @@ class Context:
     settings: Settings
     cluster: cluster.Cluster
     cache: cache.Cache
+    events: events.Events
     owner: dict[str, Any] | None = None
 
     async def owned_metadata(self, name: str) -> dict[str, Any]:
@@ -130,7 +135,7 @@ class Context:
         namespace = project["metadata"]["namespace"]
         spec = read(projects.LogProjectSpec, project)
         where = self.target(project)
-        if spec.service.url is None:
+        if spec.service.bundled is not None:
             if not self.settings.ingest_endpoint:
                 sentence = "This release has no bundled service (ingest.enabled is false)."
                 raise NotReadyError("NoBundledService", sentence)
@@ -138,7 +143,7 @@ class Context:
         else:
             reference = spec.credentials_secret_ref
             if reference is None:
-                sentence = "spec.service.url needs spec.credentialsSecretRef."
+                sentence = "spec.service needs spec.credentialsSecretRef unless it is bundled."
                 raise NotReadyError("CredentialsNotFound", sentence)
             key = await self.key(reference.name, namespace)
         endpoint = Endpoint(

@@ -1,19 +1,19 @@
-"""LogProject: the remote project, the key for applications, the key for agents."""
+"""LogProject: the remote project, the key for applications, the key for agents, its Service."""
 
-from typing import Any
+import datetime as dt
+from typing import Any, Final
 
-import aiohttp
-
-from loghub_operator import cache, compiling, conditions, kinds, queueing
-from loghub_operator.reconciling import context
+from loghub_operator import cache, compiling, conditions, kinds
+from loghub_operator.reconciling import context, remote, services
 from loghub_operator.resources import projects
 from slswire import errors
 from slswire.client import Client
 
-FINALIZER = "loghub.dev/remote"
-"""Only on objects with deletionPolicy Delete: their remote must go before they do."""
+ROTATE: Final = "loghub.dev/rotate-credentials"
+"""Annotation: a new value asks for a new key."""
 
-_RIGHTS = ("read", "write", "admin")
+_RIGHTS: Final = ("read", "write", "admin")
+_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 async def reconcile(ctx: context.Context, found: context.Object) -> None:
@@ -22,92 +22,74 @@ async def reconcile(ctx: context.Context, found: context.Object) -> None:
     Raises:
         AgainError: not yet; the condition says why.
     """
-    if found["metadata"].get("deletionTimestamp"):
-        await _delete(ctx, found)
-        return
-    try:
+    async with remote.guarded(ctx, kinds.PROJECT, found):
         spec = context.read(projects.LogProjectSpec, found)
-        await hold(ctx, kinds.PROJECT, found, spec.deletion_policy)
+        if found["metadata"].get("deletionTimestamp"):
+            await _finish(ctx, found)
+            return
+        _unclaimed(ctx, found, spec)
+        await remote.hold(ctx, kinds.PROJECT, found, spec.deletion_policy)
         await _provision(ctx, found, spec)
-    except context.NotReadyError as fault:
-        await refuse(ctx, kinds.PROJECT, found, reason=fault.reason, sentence=str(fault))
-    except errors.SlsError as fault:
-        await refuse(ctx, kinds.PROJECT, found, reason=fault.code, sentence=_sentence(fault))
-    except (aiohttp.ClientError, TimeoutError) as fault:
-        sentence = f"The service {ctx.target(found).endpoint} cannot be reached: {fault}"
-        await refuse(ctx, kinds.PROJECT, found, reason="Unreachable", sentence=sentence)
 
 
-async def refuse(
-    ctx: context.Context, kind: kinds.Kind, found: context.Object, *, reason: str, sentence: str
-) -> None:
-    """Say in a condition, and once in an event, why an object is not ready.
+def _unclaimed(ctx: context.Context, found: context.Object, spec: projects.LogProjectSpec) -> None:
+    """A bundled project has one owner: a second LogProject would get a key to the first's logs.
 
     Raises:
-        AgainError: always.
+        NotReadyError: an older LogProject has it.
     """
-    news = not _says(found, reason, sentence)
-    await ctx.set_status(kind, found, [conditions.false("Ready", reason, sentence)])
-    if news:
-        await ctx.cluster.warn(kind, found, reason, sentence)
-    raise queueing.AgainError(sentence)
-
-
-async def hold(ctx: context.Context, kind: kinds.Kind, found: context.Object, policy: str) -> None:
-    """Put the finalizer on an object whose remote is to be deleted with it, or take it off."""
-    held = list(found["metadata"].get("finalizers") or [])
-    if (FINALIZER in held) == (policy == "Delete"):
+    if spec.service.bundled is None:
         return
-    wanted = [*held, FINALIZER] if policy == "Delete" else [x for x in held if x != FINALIZER]
-    await ctx.cluster.merge(kind, found, {"metadata": {"finalizers": wanted}})
+    name = ctx.target(found).project
+    for other in ctx.cache.all(kinds.PROJECT):
+        given = other.get("spec") or {}
+        bundled = "bundled" in (given.get("service") or {"bundled": {}})
+        same = (given.get("projectName") or other["metadata"]["name"]) == name
+        if bundled and same and _age(other) < _age(found):
+            # Not whose: one tenant need not know of another.
+            sentence = f"Project {name} is another LogProject's. Choose another spec.projectName."
+            raise context.NotReadyError("NameTaken", sentence)
 
 
-async def release(ctx: context.Context, kind: kinds.Kind, found: context.Object) -> None:
-    """Take the finalizer off: the object may go."""
-    held = [x for x in found["metadata"].get("finalizers") or [] if x != FINALIZER]
-    await ctx.cluster.merge(kind, found, {"metadata": {"finalizers": held}})
-
-
-def _says(found: context.Object, reason: str, sentence: str) -> bool:
-    known = (found.get("status") or {}).get("conditions", [])
-    return any(
-        each["type"] == "Ready" and each["reason"] == reason and each["message"] == sentence
-        for each in known
-    )
+def _age(found: context.Object) -> tuple[bool, str, str, str]:
+    """Who comes first: one that has the project already, then the older one."""
+    has = bool((found.get("status") or {}).get("projectName"))
+    return (not has, str(found["metadata"].get("creationTimestamp", "")), *cache.place(found))
 
 
 async def _provision(
     ctx: context.Context, found: context.Object, spec: projects.LogProjectSpec
 ) -> None:
     where = ctx.target(found)
+    status: dict[str, Any] = {"projectName": where.project, "endpoint": where.endpoint}
     async with ctx.remote(found) as client:
-        created = await _ensure(client, where.project, spec, found)
-        if spec.service.url is None:
-            await _bundled_key(ctx, client, found, where)
-    if spec.service.url is not None and spec.credentials_secret_ref is not None:
+        status["created"] = await _ensure(client, where.project, spec, found)
+        if spec.service.bundled is not None:
+            outside = await services.ensure(ctx, where.project)
+            status["hostEndpoint"] = outside
+            status["credentials"] = await _bundled_key(ctx, client, found, (where, outside))
+    if spec.service.bundled is None and spec.credentials_secret_ref is not None:
         namespace = found["metadata"]["namespace"]
         key = await ctx.key(spec.credentials_secret_ref.name, namespace)
         await _agents_key(ctx, where, key.access_key_id, key.access_key_secret)
     ready = conditions.true("Ready", "Provisioned", f"Project {where.project} is ready.")
-    await ctx.set_status(
-        kinds.PROJECT, found, [ready],
-        projectName=where.project, endpoint=where.endpoint, created=created,
-    )  # fmt: skip
+    await ctx.set_status(kinds.PROJECT, found, [ready], **status)
 
 
 async def _ensure(
     client: Client, name: str, spec: projects.LogProjectSpec, found: context.Object
 ) -> bool:
     """Create the remote project or take it as it is; True when it is ours."""
-    ours = bool((found.get("status") or {}).get("created"))
+    status = found.get("status") or {}
+    ours = bool(status.get("created"))
     try:
         there = await client.get_project(name)
     except errors.SlsError as fault:
         if fault.code != "ProjectNotExist":
             raise
-        await client.create_project(name, spec.description)
+        await _create(client, name, spec.description)
         return True
-    if not ours and spec.adoption_policy == "Fail":
+    if not ours and not status.get("projectName") and spec.adoption_policy == "Fail":
         sentence = f"Project {name} exists already, and spec.adoptionPolicy is Fail."
         raise context.NotReadyError("RemoteExists", sentence)
     if there.get("description", "") != spec.description:
@@ -115,33 +97,75 @@ async def _ensure(
     return ours
 
 
+async def _create(client: Client, name: str, description: str) -> None:
+    try:
+        await client.create_project(name, description)
+    except errors.SlsError as fault:
+        # An earlier attempt may have arrived though its answer did not.
+        if fault.code != "ProjectAlreadyExist":
+            raise
+
+
 async def _bundled_key(
-    ctx: context.Context, client: Client, found: context.Object, where: compiling.Target
-) -> None:
+    ctx: context.Context,
+    client: Client,
+    found: context.Object,
+    to: tuple[compiling.Target, str],
+) -> dict[str, Any]:
+    """Keep one key in the Secrets, and the one before it alive for a while; for status."""
+    where, outside = to
     namespace, name = cache.place(found)
     secret_name = f"{name}-loghub-credentials"
+    before = dict((found.get("status") or {}).get("credentials") or {})
+    asked = str((found["metadata"].get("annotations") or {}).get(ROTATE, ""))
     texts = await ctx.secret(secret_name, namespace) or {}
     known = {str(each["accessKeyId"]) for each in await client.list_keys(where.project)}
     ident, secret = texts.get("accessKeyId", ""), texts.get("accessKeySecret", "")
-    if ident not in known or not secret:
+    if ident not in known or not secret or asked != before.get("rotation", ""):
         key = await client.create_key(where.project, _RIGHTS)
         ident, secret = key.access_key_id, key.access_key_secret
-    metadata: dict[str, Any] = {
-        "name": secret_name,
-        "namespace": namespace,
-        "ownerReferences": [_owner(found)],
-    }
     data = {
         "endpoint": where.endpoint,
         "project": where.project,
         "accessKeyId": ident,
         "accessKeySecret": secret,
     }
+    if outside:
+        data["hostEndpoint"] = outside  # for SDKs, which put the project before the host
     if texts != data:
+        metadata = {
+            "name": secret_name,
+            "namespace": namespace,
+            "ownerReferences": [_owner(found)],
+        }
         await ctx.cluster.apply(kinds.SECRET, {"metadata": metadata, "stringData": data})
     await _agents_key(ctx, where, ident, secret)
-    for stale in known - {ident}:
-        await client.delete_key(stale)
+    retired = await _retire(ctx, client, known - {ident}, before)
+    if retired.keys() - (before.get("retired") or {}).keys():
+        sentence = f"Key {ident} is in Secret {secret_name}; the one before works on for a while."
+        await ctx.events.tell(kinds.PROJECT, found, "CredentialsRotated", sentence)
+    return {
+        "secretName": secret_name,
+        "accessKeyId": ident,
+        "rotation": asked,
+        "retired": retired,
+    }
+
+
+async def _retire(
+    ctx: context.Context, client: Client, stale: set[str], before: dict[str, Any]
+) -> dict[str, str]:
+    """Revoke keys whose time is over; the others with the moment when it will be."""
+    now = dt.datetime.now(dt.UTC)
+    until = (now + dt.timedelta(seconds=ctx.settings.key_grace_seconds)).strftime(_FORMAT)
+    retired = {}
+    for ident in sorted(stale):
+        ends = str((before.get("retired") or {}).get(ident) or until)
+        if ends <= now.strftime(_FORMAT):
+            await client.delete_key(ident)
+        else:
+            retired[ident] = ends
+    return retired
 
 
 async def _agents_key(
@@ -154,19 +178,17 @@ async def _agents_key(
         await ctx.cluster.apply(kinds.SECRET, {"metadata": metadata, "stringData": data})
 
 
-async def _delete(ctx: context.Context, found: context.Object) -> None:
-    if FINALIZER not in (found["metadata"].get("finalizers") or []):
+async def _finish(ctx: context.Context, found: context.Object) -> None:
+    if not remote.held(found):
         return
-    try:
-        async with ctx.remote(found) as client:
-            await client.delete_project(ctx.target(found).project)
-    except errors.SlsError as fault:
-        if fault.code != "ProjectNotExist":
-            await refuse(ctx, kinds.PROJECT, found, reason=fault.code, sentence=_sentence(fault))
-    except (context.NotReadyError, aiohttp.ClientError, TimeoutError) as fault:
-        sentence = f"The remote project cannot be deleted yet: {fault}"
-        await refuse(ctx, kinds.PROJECT, found, reason="DeletionPending", sentence=sentence)
-    await release(ctx, kinds.PROJECT, found)
+    if context.read(projects.LogProjectSpec, found).deletion_policy == "Delete":
+        try:
+            async with ctx.remote(found) as client:
+                await client.delete_project(ctx.target(found).project)
+        except errors.SlsError as fault:
+            if fault.code != "ProjectNotExist":
+                raise
+    await remote.release(ctx, kinds.PROJECT, found)
 
 
 def _owner(found: context.Object) -> dict[str, Any]:
@@ -176,7 +198,3 @@ def _owner(found: context.Object) -> dict[str, Any]:
         "name": found["metadata"]["name"],
         "uid": found["metadata"]["uid"],
     }
-
-
-def _sentence(fault: errors.SlsError) -> str:
-    return f"The service answered {fault.code}: {fault.message} (request {fault.request_id})"

@@ -32,15 +32,42 @@ class Url(model.Model):
     region: Annotated[str, pydantic.Field(min_length=1, max_length=64)] = "loghub"
 
 
+class Cloud(model.Model):
+    """Alibaba Cloud Log Service, by region; always by HTTPS, signed by version 4."""
+
+    region: Annotated[
+        str,
+        pydantic.Field(
+            max_length=63,
+            description="cn-hangzhou, ap-southeast-1, ...",
+            json_schema_extra=model.rules(
+                (
+                    "self.matches('^[a-z]{2}-[a-z0-9-]*[a-z0-9]$')",
+                    "must be a region's id such as cn-hangzhou",
+                )
+            ),
+        ),
+    ]
+    network: Literal["Internal", "Public", "VPC", "Accelerate"] = pydantic.Field(
+        default="Public",
+        description="Internal and VPC need a cluster in that region, Accelerate a project for "
+        "which global acceleration is on.",
+    )
+
+
 class Service(model.Model):
     """Where the project is: exactly one of the fields."""
 
     model_config = pydantic.ConfigDict(
         json_schema_extra=model.rules(
-            ("has(self.bundled) != has(self.url)", "set exactly one of bundled and url")
+            (
+                "[has(self.bundled), has(self.cloud), has(self.url)].exists_one(given, given)",
+                "set exactly one of bundled, cloud and url",
+            )
         )
     )
     bundled: Bundled | None = None
+    cloud: Cloud | None = None
     url: Url | None = None
 
 
@@ -62,8 +89,16 @@ class AllowedNamespaces(model.Model):
 class OptIn(model.Model):
     """What pods may ask for by themselves."""
 
-    annotations: Literal["Enabled", "Disabled"] = "Enabled"
+    annotations: Literal["Enabled", "Disabled"] = pydantic.Field(
+        default="Enabled", description="loghub.dev/logstore and the like."
+    )
+    environment: Literal["Enabled", "Disabled"] = pydantic.Field(
+        default="Enabled", description="Variables aliyun_logs_* and loong_logs_* of containers."
+    )
     auto_create_log_stores: bool = True
+    default_log_store: model.LogStoreName | None = pydantic.Field(
+        default=None, description="For pods that ask for collection and name no Logstore."
+    )
 
 
 class LogProjectSpec(model.Model):
@@ -72,9 +107,9 @@ class LogProjectSpec(model.Model):
     model_config = pydantic.ConfigDict(
         json_schema_extra=model.rules(
             (
-                "!has(self.service) || !has(self.service.url) || has(self.credentialsSecretRef)",
-                "service.url needs credentialsSecretRef: a Secret with accessKeyId and "
-                "accessKeySecret",
+                "!has(self.service) || has(self.service.bundled) || has(self.credentialsSecretRef)",
+                "service.url and service.cloud need credentialsSecretRef: a Secret with "
+                "accessKeyId and accessKeySecret",
             ),
             (
                 "has(self.projectName) == has(oldSelf.projectName)",
@@ -88,7 +123,7 @@ class LogProjectSpec(model.Model):
     description: str = pydantic.Field(default="", max_length=1024)
     service: Service = Service(bundled=Bundled())
     credentials_secret_ref: model.LocalReference | None = pydantic.Field(
-        default=None, description="Secret with accessKeyId and accessKeySecret; for service.url."
+        default=None, description="Secret with accessKeyId and accessKeySecret; not for bundled."
     )
     allowed_namespaces: AllowedNamespaces = AllowedNamespaces()
     opt_in: OptIn = OptIn()

@@ -137,6 +137,26 @@ class Client:
         answer = await self._call("GET", f"/logstores/{logstore}/shards", project)
         return list(answer.json())
 
+    async def split_shard(self, project: str, logstore: str, shard: int, key: str) -> None:
+        """Split a shard at the hash key `key` (32 hexadecimal digits)."""
+        query = [("action", "split"), ("key", key)]
+        await self._call("POST", f"/logstores/{logstore}/shards/{shard}", project, query=query)
+
+    async def merge_shard(self, project: str, logstore: str, shard: int) -> None:
+        """Merge a shard with its right neighbour."""
+        query = [("action", "merge")]
+        await self._call("POST", f"/logstores/{logstore}/shards/{shard}", project, query=query)
+
+    async def get_metering_mode(self, project: str, logstore: str) -> str:
+        """How the cloud bills it; NotSupported where nobody bills."""
+        found = await self._document("GET", f"/logstores/{logstore}/meteringmode", project)
+        return str(found.get("meteringMode", ""))
+
+    async def update_metering_mode(self, project: str, logstore: str, mode: str) -> None:
+        """Set how the cloud bills it."""
+        body = {"meteringMode": mode}
+        await self._call("PUT", f"/logstores/{logstore}/meteringmode", project, body=body)
+
     async def put_logs(self, project: str, logstore: str, group: LogGroup) -> None:
         """Write one log group; it is durable when this returns."""
         raw = protobuf.encode_log_group(group)

@@ -100,7 +100,13 @@ async def send(
     async with (
         asyncio.timeout(TIMEOUT_SECONDS),
         session.request(
-            call.method, url, headers=sent, data=call.body or None, allow_redirects=False
+            call.method,
+            url,
+            headers=sent,
+            data=call.body or None,
+            allow_redirects=False,
+            # A POST without a body would get one that was not signed.
+            skip_auto_headers=("Content-Type",),
         ) as got,
     ):
         body = await _read(got)

@@ -1,0 +1,96 @@
+"""Events on objects, for `kubectl describe`: bounded in number.
+
+Each object has a small bucket that refills slowly, so that a fault that comes and goes cannot flood
+the API server. Nothing depends on an Event: one that is dropped or refused is logged and forgotten.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from loghub_operator import cluster, kinds
+
+_log = logging.getLogger(__name__)
+
+BURST: Final = 10
+"""Events that one object may cause at once."""
+REFILL_SECONDS: Final = 60.0
+"""One more after each."""
+_MAX_OBJECTS: Final = 10_000
+"""Buckets remembered; the oldest is forgotten first."""
+
+
+class Events:
+    """Writes events; `clock` is monotonic."""
+
+    def __init__(self, api: cluster.Cluster, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api, self._clock = api, clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    async def warn(
+        self, kind: kinds.Kind, about: Mapping[str, Any], reason: str, sentence: str
+    ) -> None:
+        """Something is wrong with the object."""
+        await self._write("Warning", kind, about, (reason, sentence))
+
+    async def tell(
+        self, kind: kinds.Kind, about: Mapping[str, Any], reason: str, sentence: str
+    ) -> None:
+        """Something happened to the object that its owner may want to know."""
+        await self._write("Normal", kind, about, (reason, sentence))
+
+    async def _write(
+        self,
+        type_: str,
+        kind: kinds.Kind,
+        about: Mapping[str, Any],
+        said: tuple[str, str],
+    ) -> None:
+        if not self._allowed(str(about["metadata"].get("uid", ""))):
+            _log.info("an event was left out: too many on one object", extra={"said": said[1]})
+            return
+        try:
+            await self._api.create(kinds.EVENT, _event(type_, kind, about, said))
+        except cluster.ClusterError as fault:
+            _log.warning("an event was not written: %s", fault)
+
+    def _allowed(self, uid: str) -> bool:
+        now = self._clock()
+        left, since = self._buckets.pop(uid, (float(BURST), now))
+        left = min(float(BURST), left + (now - since) / REFILL_SECONDS)
+        allowed = left >= 1
+        self._buckets[uid] = (left - 1 if allowed else left, now)
+        if len(self._buckets) > _MAX_OBJECTS:
+            del self._buckets[next(iter(self._buckets))]
+        return allowed
+
+
+def _event(
+    type_: str,
+    kind: kinds.Kind,
+    about: Mapping[str, Any],
+    said: tuple[str, str],
+) -> dict[str, Any]:
+    metadata = about["metadata"]
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    name = {"generateName": f"{metadata['name'][:200]}."}
+    return {
+        # Events of cluster-scoped objects are in the namespace `default`, as Kubernetes' own.
+        "metadata": name | {"namespace": metadata.get("namespace") or "default"},
+        "involvedObject": {
+            "apiVersion": kind.api_version,
+            "kind": kind.name,
+            "name": metadata["name"],
+            "namespace": metadata.get("namespace", ""),
+            "uid": metadata["uid"],
+        },
+        "type": type_,
+        "reason": said[0],
+        "message": said[1][:1000],
+        "source": {"component": cluster.MANAGER},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

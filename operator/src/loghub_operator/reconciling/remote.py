@@ -1,0 +1,81 @@
+"""Work at a service, with every way it can fail turned into one condition. Used by each kind."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+import aiohttp
+
+from loghub_operator import conditions, kinds, queueing, reasons
+from loghub_operator.reconciling import context
+from slswire import errors
+
+FINALIZER: Final = "loghub.dev/remote"
+"""Only on objects with deletionPolicy Delete: their remote must go before they do."""
+
+
+@contextlib.asynccontextmanager
+async def guarded(
+    ctx: context.Context, kind: kinds.Kind, found: context.Object
+) -> AsyncIterator[None]:
+    """Around the work for one object.
+
+    Raises:
+        AgainError: it failed, and the object's condition says how.
+    """
+    try:
+        yield
+    except context.NotReadyError as fault:
+        await refuse(ctx, kind, found, reason=fault.reason, sentence=str(fault))
+    except errors.SlsError as fault:
+        await refuse(ctx, kind, found, reason=reasons.of(fault), sentence=reasons.sentence(fault))
+    except (aiohttp.ClientError, TimeoutError) as fault:
+        sentence = f"The service cannot be reached: {str(fault) or type(fault).__name__}"
+        await refuse(ctx, kind, found, reason="Unreachable", sentence=sentence)
+
+
+async def refuse(
+    ctx: context.Context, kind: kinds.Kind, found: context.Object, *, reason: str, sentence: str
+) -> None:
+    """Say in a condition, and once in an event, why an object is not ready.
+
+    Raises:
+        AgainError: always.
+    """
+    news = not _says(found, reason, sentence)
+    await ctx.set_status(kind, found, [conditions.false("Ready", reason, sentence)])
+    if news:
+        await ctx.events.warn(kind, found, reason, sentence)
+    raise queueing.AgainError(sentence)
+
+
+async def hold(ctx: context.Context, kind: kinds.Kind, found: context.Object, policy: str) -> None:
+    """Put the finalizer on an object whose remote is to be deleted with it, or take it off."""
+    held = list(found["metadata"].get("finalizers") or [])
+    if (FINALIZER in held) == (policy == "Delete"):
+        return
+    wanted = [*held, FINALIZER] if policy == "Delete" else [x for x in held if x != FINALIZER]
+    await ctx.cluster.merge(kind, found, {"metadata": {"finalizers": wanted}})
+
+
+def held(found: context.Object) -> bool:
+    """Whether the object waits for its remote to be deleted."""
+    return FINALIZER in (found["metadata"].get("finalizers") or [])
+
+
+async def release(ctx: context.Context, kind: kinds.Kind, found: context.Object) -> None:
+    """Take the finalizer off: the object may go."""
+    kept = [x for x in found["metadata"].get("finalizers") or [] if x != FINALIZER]
+    await ctx.cluster.merge(kind, found, {"metadata": {"finalizers": kept}})
+
+
+def _says(found: context.Object, reason: str, sentence: str) -> bool:
+    known = (found.get("status") or {}).get("conditions", [])
+    # Request ids differ each time: the rest of the sentence is what is new or not.
+    told = sentence.partition(" (request ")[0]
+    return any(
+        each["type"] == "Ready"
+        and each["reason"] == reason
+        and each["message"].partition(" (request ")[0] == told
+        for each in known
+    )

@@ -1,0 +1,37 @@
+"""Events are bounded per object."""
+
+from loghub_operator import events, kinds
+
+
+class Api:
+    """Remembers what is created: the API server cannot be made to forget its own clock."""
+
+    def __init__(self) -> None:
+        self.created: list[dict] = []
+
+    async def create(self, kind: kinds.Kind, wanted: dict) -> dict:
+        self.created.append(wanted)
+        return wanted
+
+
+ABOUT = {"metadata": {"name": "a", "namespace": "n", "uid": "u"}}
+
+
+async def test_flood_of_events_on_one_object_is_cut_and_others_get_through():
+    api, now = Api(), [0.0]
+    told = events.Events(api, lambda: now[0])
+    for number in range(100):
+        await told.warn(kinds.STORE, ABOUT, "Unreachable", f"words {number}")
+    assert len(api.created) == events.BURST
+    await told.warn(kinds.STORE, {"metadata": {**ABOUT["metadata"], "uid": "v"}}, "X", "words")
+    assert len(api.created) == events.BURST + 1
+    now[0] += events.REFILL_SECONDS
+    await told.warn(kinds.STORE, ABOUT, "Unreachable", "again")
+    assert len(api.created) == events.BURST + 2
+
+
+async def test_event_of_a_cluster_scoped_object_is_in_default():
+    api = Api()
+    about = {"metadata": {"name": "pool", "uid": "u"}}
+    await events.Events(api).tell(kinds.AGENT, about, "Available", "words")
+    assert api.created[0]["metadata"]["namespace"] == "default"
