@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     fn saved(offset: u64) -> Vec<Saved> {
-        vec![Saved { inode: (1, 2), head: (3, 4), offset, size: 9, finished: false }]
+        vec![Saved { inode: (1, 2), head: (3, 4), offset, size: 9, born: None, finished: false }]
     }
 
     fn replayed(directory: &Path, first: u64) -> (Places, usize) {

@@ -112,7 +112,8 @@ mod tests {
     use crate::journal;
 
     fn milestone(offset: u64) -> Milestone {
-        let saved = Saved { inode: (1, 2), head: (3, 4), offset, size: 9, finished: false };
+        let saved =
+            Saved { inode: (1, 2), head: (3, 4), offset, size: 9, born: None, finished: false };
         Milestone { end: Place { file: 1, offset }, files: vec![saved] }
     }
 

@@ -256,15 +256,13 @@ impl Slot {
 
     /// What to remember of its files.
     pub fn saved(&self) -> Vec<Saved> {
-        match self.at_rest() {
-            Some(work) => work.reader.saved(),
-            None => {
-                // While it is stepped, acknowledgements come in: the journal that holds them ends
-                // with the document that is being made.
-                let last = lock(&self.last);
-                self.progress.files_beyond(last.place).unwrap_or_else(|| last.saved.clone())
-            }
+        if let Some(work) = self.at_rest() {
+            return work.reader.saved();
         }
+        // While it is stepped, acknowledgements come in: the journal that holds them ends with the
+        // document that is being made.
+        let last = lock(&self.last);
+        self.progress.files_beyond(last.place).unwrap_or_else(|| last.saved.clone())
     }
 
     /// Whether everything read is acknowledged and every file is at its end.
