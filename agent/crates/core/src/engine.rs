@@ -313,9 +313,11 @@ impl Shared {
             let known = self.slots.read().unwrap_or_else(PoisonError::into_inner);
             let Some(slot) = known.get(&number).cloned() else { continue };
             drop(known);
-            let rest = slot.step(heard, &self.settings, &self.watching, &mut scratch);
+            let (rest, news) = slot.step(heard, &self.settings, &self.watching, &mut scratch);
             self.schedule.done(number, rest, Instant::now());
-            self.say_worked();
+            if news {
+                self.say_worked();
+            }
         }
     }
 

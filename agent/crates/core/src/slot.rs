@@ -159,14 +159,15 @@ impl Slot {
         lock(&self.changes).push(change);
     }
 
-    /// Reads a little; gives when it wants to be stepped again.
+    /// Reads a little; gives when it wants to be stepped again, and whether a checkpoint has
+    /// something new to say or soon will.
     pub fn step(
         &self,
         heard: Heard,
         settings: &Settings,
         watching: &Watching,
         scratch: &mut Scratch,
-    ) -> Rest {
+    ) -> (Rest, bool) {
         let mut work = lock(&self.work);
         let work = &mut *work;
         self.take_changes(work, settings);
@@ -185,9 +186,13 @@ impl Slot {
             work.listed = None;
         }
         let rest = self.judge(work, outcome, heard, due);
-        *lock(&self.last) = Last::of(&work.reader, tell(&work.reader, now));
+        let told = Last::of(&work.reader, tell(&work.reader, now));
+        let mut last = lock(&self.last);
+        let news = !work.reader.idle() || last.saved != told.saved;
+        *last = told;
+        drop(last);
         let scan = work.listed.map_or(now, |listed| listed + self.period(work, settings));
-        Rest { until: rest.until.into_iter().chain([scan]).min(), fed: rest.fed }
+        (Rest { until: rest.until.into_iter().chain([scan]).min(), fed: rest.fed }, news)
     }
 
     fn judge(&self, work: &mut Work, outcome: io::Result<Rest>, heard: Heard, due: bool) -> Rest {
@@ -251,15 +256,13 @@ impl Slot {
 
     /// What to remember of its files.
     pub fn saved(&self) -> Vec<Saved> {
-        match self.at_rest() {
-            Some(work) => work.reader.saved(),
-            None => {
-                // While it is stepped, acknowledgements come in: the journal that holds them ends
-                // with the document that is being made.
-                let last = lock(&self.last);
-                self.progress.files_beyond(last.place).unwrap_or_else(|| last.saved.clone())
-            }
+        if let Some(work) = self.at_rest() {
+            return work.reader.saved();
         }
+        // While it is stepped, acknowledgements come in: the journal that holds them ends with the
+        // document that is being made.
+        let last = lock(&self.last);
+        self.progress.files_beyond(last.place).unwrap_or_else(|| last.saved.clone())
     }
 
     /// Whether everything read is acknowledged and every file is at its end.
