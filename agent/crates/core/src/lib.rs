@@ -2,7 +2,7 @@
 //!
 //! [`engine::Core`] is the whole of it. [`watching`] hears of changes and the [`schedule`] says which
 //! [`slot`] is due. Per container a [`source`] finds ([`listing`]) and follows ([`files`]) files,
-//! takes lines apart ([`cri`], [`docker`]), joins them ([`joining`]) and fills a [`batch`]; per
+//! takes lines apart ([`lines`]), joins them ([`joining`]) and fills a [`batch`]; per
 //! destination a lane ([`delivery`]) sends ([`http`]) what waits in turn ([`flows`]). A checkpoint
 //! ([`checkpoints`], between two of them the [`journal`]) moves only when a request was acknowledged
 //! ([`progress`]).
@@ -19,6 +19,7 @@ pub mod flows;
 pub mod http;
 pub mod joining;
 pub mod journal;
+pub mod lines;
 pub mod listing;
 pub mod parsing;
 pub mod plan;

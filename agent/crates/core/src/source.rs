@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
 use crate::counters::{self, Counters};
-use crate::cri;
 use crate::delivery::{Lane, Package};
-use crate::docker::{self, Message};
 use crate::files::{Found, Identity, LogFile, Place, Saved, Scratch};
-use crate::joining::{Joiner, Record, Rule};
+use crate::joining::{Joiner, Rule};
+use crate::lines::take;
 use crate::listing;
 use crate::parsing::Shaper;
-use crate::plan::{Compression, Settings, Source, Stream};
+use crate::plan::{Compression, Settings, Source};
 use crate::progress::{Milestone, Progress};
 use crate::schedule::Rest;
 use crate::slot::State;
@@ -476,43 +475,5 @@ impl Reader {
     #[must_use]
     pub fn open_deleted(&self) -> usize {
         self.files.iter().filter(|file| !file.linked && !file.finished()).count()
-    }
-}
-
-fn take(
-    line: &[u8],
-    place: Place,
-    now: Instant,
-    joiner: &mut Joiner,
-    streams: &[Stream],
-    batch: &mut Batch,
-) {
-    let mut add = |record: &Record<'_>| batch.add(record, now);
-    let message = docker::parse(line);
-    match message.as_ref().and_then(Message::line).or_else(|| cri::parse(line)) {
-        Some(parsed) if streams.contains(&parsed.stream) => {
-            joiner.line(&parsed, place, now, &mut add);
-        }
-        Some(_) => {}
-        // Not in the format: nothing is thrown away. The time is that of reading.
-        None => {
-            if let Some(stream) = streams.first() {
-                add(&raw(line, *stream));
-            }
-        }
-    }
-}
-
-/// A record of a line that the runtime did not write: it may be of either stream, so it goes out as
-/// the first one that is wanted.
-fn raw(line: &[u8], stream: Stream) -> Record<'_> {
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Record {
-        time: u32::try_from(now.as_secs()).unwrap_or(u32::MAX),
-        time_ns: now.subsec_nanos(),
-        stamp: b"",
-        stream,
-        content: line,
     }
 }
