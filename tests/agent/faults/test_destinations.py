@@ -1,5 +1,7 @@
 """A service that is away, slow, throttling, half there or somebody else."""
 
+import itertools
+
 import pytest
 
 from rig import agent, kubelet, proxy, stage
@@ -66,11 +68,25 @@ def test_body_that_is_refused_is_counted_and_holds_nothing_up(scene, container, 
     scene.check(rest)
 
 
-def test_far_service_has_several_requests_under_way(scene, container, between):
+def test_far_service_has_several_requests_under_way(scene, between):
     between.mode = proxy.TOGETHER  # one request at a time would wait for ever
-    container.lines(3000)
+    pods = [kubelet.Container(scene.agent.pods, f"far-{number}") for number in range(5)]
+    for each in pods:
+        each.lines(1000)
     scene.agent.start("--batch-logs", "100")
+    scene.check(stage.contents(*pods))
+
+
+def test_backlog_of_a_container_arrives_in_the_order_of_writing(scene, container, between):
+    between.mode = proxy.CLOSED
+    container.lines(5000)
+    scene.agent.start("--batch-logs", "100")
+    agent.until("the fault", lambda: between.faults >= 1)
+    between.mode = proxy.PASS
     scene.check(stage.contents(container))
+    # Read shard by shard: within each of the two the numbers rise.
+    order = [int(text.split()[1]) for text in scene.arrivals.contents()]
+    assert sum(after < before for before, after in itertools.pairwise(order)) <= 1
 
 
 def test_new_endpoint_takes_what_waits_for_one_that_is_gone(scene, container, between):
