@@ -104,6 +104,14 @@ def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     explain.add_argument("kind", choices=["pod"], metavar="pod")
     explain.add_argument("name", metavar="NAME", help="the pod's name")
     explain.add_argument("-n", "--namespace", default="", help="default: the context's")
+    matches = commands.add_parser("matches", help="the pods that a LogConfig takes, and why not")
+    matches.description = (
+        "Each pod of the LogConfig's namespace: which of its containers are taken and what the "
+        "node's agent reports, or why it is not taken. Exit status: 0 pods are taken and "
+        "everything about it works, 1 not so, 2 wrong usage."
+    )
+    matches.add_argument("name", metavar="LOGCONFIG", help="the LogConfig's name")
+    matches.add_argument("-n", "--namespace", default="", help="default: the context's")
     stores = commands.add_parser("stores", help="LogStores, their state and who writes into them")
     stores.description = (
         "WRITTEN BY names LogConfigs of the namespaces looked at; -A sees all. "
@@ -114,7 +122,7 @@ def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     span.add_argument("-A", "--all-namespaces", action="store_true")
     agents = commands.add_parser("agents", help="the agent of each node and what it reports")
     agents.description = "Exit status: 0 all work, 1 one has a trouble, 2 wrong usage."
-    for command in (status, explain, stores, agents):
+    for command in (status, explain, matches, stores, agents):
         command.add_argument("-o", "--output", choices=["text", "json"], default="text")
         _add_cluster(command)
 
