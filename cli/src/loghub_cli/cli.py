@@ -18,6 +18,7 @@ import aiohttp
 
 from loghub_cli import (
     command_line,
+    completing,
     discovery,
     durations,
     errors,
@@ -47,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 fine, 1 failed or something is not well, 2 wrong usage, 130 interrupted.
     """
-    options = command_line.parser().parse_args(arguments)
+    parser = command_line.parser()
+    completing.answer(parser)
+    options = parser.parse_args(arguments)
     try:
         return _command(options)
     except KeyboardInterrupt:
@@ -65,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace) -> int:
+    if options.command == "completion":
+        print(completing.script(options.shell), end="")
+        return _EXIT_FINE
     if options.command in inspecting.COMMANDS:
         return inspecting.run(options)
     with _destination(options) as (endpoint, found):

@@ -5,7 +5,9 @@ import os
 import sys
 from typing import Final
 
-from loghub_cli import __version__, reading
+from argcomplete import completers
+
+from loghub_cli import __version__, offering, reading
 
 _ABOUT: Final = """\
 Reads the lines that loghub collected. A LogStore is found by kubectl's context and namespace; with
@@ -17,6 +19,16 @@ _SEARCH: Final = f"""\
 '* | SELECT status, count(*) AS n GROUP BY status'; SQL without a LIMIT has 100 rows at the most.
 Exit status: 0 all of the span was searched, also where nothing was found, 1 it was not or the
 service refused, 2 wrong usage."""
+
+_COMPLETION: Final = """\
+Prints the script that completes `loghub`, names of the cluster's objects included:
+
+  bash   source <(loghub completion bash)      in ~/.bashrc
+  zsh    source <(loghub completion zsh)       in ~/.zshrc, after compinit
+  fish   loghub completion fish | source       in ~/.config/fish/config.fish
+
+`kubectl loghub` needs none: kubectl 1.26 and later, with its own completion, finds
+kubectl_complete-loghub on PATH, where this program is installed."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,6 +58,10 @@ def parser() -> argparse.ArgumentParser:
     _add_limit(logs)
     _add_searching(commands)
     _add_inspecting(commands)
+    completion = commands.add_parser("completion", help="a script that completes at a shell's TAB")
+    completion.description = _COMPLETION
+    completion.formatter_class = argparse.RawDescriptionHelpFormatter
+    completion.add_argument("shell", choices=["bash", "zsh", "fish"])
     return parser
 
 
@@ -102,23 +118,25 @@ def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         "and everything about it works, 1 it is not, 2 wrong usage."
     )
     explain.add_argument("kind", choices=["pod"], metavar="pod")
-    explain.add_argument("name", metavar="NAME", help="the pod's name")
-    explain.add_argument("-n", "--namespace", default="", help="default: the context's")
+    pod = explain.add_argument("name", metavar="NAME", help="the pod's name")
+    offering.offer(pod, offering.Names("pods"))
+    _add_namespace(explain)
     matches = commands.add_parser("matches", help="the pods that a LogConfig takes, and why not")
     matches.description = (
         "Each pod of the LogConfig's namespace: which of its containers are taken and what the "
         "node's agent reports, or why it is not taken. Exit status: 0 pods are taken and "
         "everything about it works, 1 not so, 2 wrong usage."
     )
-    matches.add_argument("name", metavar="LOGCONFIG", help="the LogConfig's name")
-    matches.add_argument("-n", "--namespace", default="", help="default: the context's")
+    config = matches.add_argument("name", metavar="LOGCONFIG", help="the LogConfig's name")
+    offering.offer(config, offering.Names("logconfigs.loghub.dev"))
+    _add_namespace(matches)
     stores = commands.add_parser("stores", help="LogStores, their state and who writes into them")
     stores.description = (
         "WRITTEN BY names LogConfigs of the namespaces looked at; -A sees all. "
         "Exit status: 0 all are ready, 1 one is not, 2 wrong usage."
     )
     span = stores.add_mutually_exclusive_group()
-    span.add_argument("-n", "--namespace", default="", help="default: the context's")
+    _add_namespace(span)
     span.add_argument("-A", "--all-namespaces", action="store_true")
     agents = commands.add_parser("agents", help="the agent of each node and what it reports")
     agents.description = "Exit status: 0 all work, 1 one has a trouble, 2 wrong usage."
@@ -128,17 +146,26 @@ def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _add_cluster(command: argparse.ArgumentParser) -> None:
-    cluster = command.add_argument_group("which cluster")
+    _add_kubeconfig(command.add_argument_group("which cluster"))
+
+
+def _add_kubeconfig(cluster: "argparse._ActionsContainer") -> None:
     cluster.add_argument("--context", default="", help="kubeconfig context")
-    cluster.add_argument("--kubeconfig", default="", help="kubeconfig file")
+    kubeconfig = cluster.add_argument("--kubeconfig", default="", help="kubeconfig file")
+    offering.offer(kubeconfig, completers.FilesCompleter())
+
+
+def _add_namespace(command: "argparse._ActionsContainer") -> None:
+    namespace = command.add_argument("-n", "--namespace", default="", help="default: the context's")
+    offering.offer(namespace, offering.Names("namespaces", namespaced=False))
 
 
 def _add_store(command: argparse.ArgumentParser) -> None:
-    command.add_argument("store", metavar="STORE", help="the LogStore's name")
+    store = command.add_argument("store", metavar="STORE", help="the LogStore's name")
+    offering.offer(store, offering.Names("logstores.loghub.dev"))
     cluster = command.add_argument_group("in a cluster")
-    cluster.add_argument("-n", "--namespace", default="", help="default: the context's")
-    cluster.add_argument("--context", default="", help="kubeconfig context")
-    cluster.add_argument("--kubeconfig", default="", help="kubeconfig file")
+    _add_namespace(cluster)
+    _add_kubeconfig(cluster)
     direct = command.add_argument_group("any SLS endpoint, without a cluster")
     direct.add_argument(
         "--endpoint",
