@@ -37,7 +37,7 @@ def offered(line: str, path: str = f"{PROGRAMS}:/usr/bin:/bin") -> list[str]:
     ("line", "names"),
     [
         ("loghub st", ["status", "stores"]),
-        ("loghub search web -o ", ["table", "json", "raw"]),
+        ("loghub search web -o ", ["table", "text", "json", "raw"]),
         ("loghub search web --f", ["--from"]),
         ("loghub completion ", ["bash", "zsh", "fish"]),
         ("loghub explain ", ["pod"]),

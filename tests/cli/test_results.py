@@ -13,7 +13,7 @@ NOW = 1_700_000_000.5
 
 @given(st.lists(st.dictionaries(st.text(), st.text(), max_size=4), max_size=4))
 def test_table_on_any_records_has_a_line_each_and_no_control_character(records):
-    shown = list(results.lines(reading.Found(records, True), "table", terminal=True))
+    shown = list(results.lines(reading.Found(records, True), "table", colour=False, terminal=True))
     assert len(shown) == (len(records) + 1 if records else 0)
     assert all(unicodedata.category(char)[0] != "C" for line in shown for char in line)
 
@@ -21,13 +21,31 @@ def test_table_on_any_records_has_a_line_each_and_no_control_character(records):
 @given(st.lists(st.fixed_dictionaries({"a": st.text(), "b": st.text()}), max_size=4))
 def test_raw_rows_of_sql_are_one_line_each_with_their_values_apart(rows):
     found = reading.Found(rows, True, True, ("a", "b"))
-    shown = list(results.lines(found, "raw", terminal=False))
+    shown = list(results.lines(found, "raw", colour=False, terminal=False))
     assert len(shown) == len(rows)
     assert all(line.count("\t") == 1 and "\n" not in line for line in shown)
 
 
-def test_search_of_a_part_is_said():
-    assert "Only a part" in next(results.notes(reading.Found([], False), 10))
+@pytest.mark.parametrize(
+    ("found", "query", "words"),
+    [
+        (reading.Found([{}], False), "*", "Only a part"),
+        (reading.Found([], True), "*", "Nothing was found"),
+        (reading.Found([{}] * 2, True), "*", "newest 2 records"),
+        (reading.Found([{}], True, True, (), 3), "*|select a", "first 1 of 4 rows"),
+        (reading.Found([{}] * 100, True, True), "*|select a", "without a LIMIT"),
+    ],
+)
+def test_what_is_not_shown_is_said(found, query, words):
+    [note] = results.notes(found, query, 2)
+    assert words in note
+
+
+def test_answer_that_is_whole_needs_no_note():
+    assert not list(results.notes(reading.Found([{}], True), "*", 2))
+    assert not list(
+        results.notes(reading.Found([{}] * 100, True, True), "*|select a LIMIT 100", 100)
+    )
 
 
 @pytest.mark.parametrize(

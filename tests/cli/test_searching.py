@@ -48,8 +48,13 @@ async def fill(service, begin):
 
 @pytest.fixture
 def search(service, filled):
-    def run(*arguments: str, store: str = "access", secret: str = ROOT_KEY.access_key_secret):
-        command = [sys.executable, "-m", "loghub_cli", "search", store, *arguments]
+    def run(
+        *arguments: str,
+        command: str = "search",
+        store: str = "access",
+        secret: str = ROOT_KEY.access_key_secret,
+    ):
+        command = [sys.executable, "-m", "loghub_cli", command, store, *arguments]
         return subprocess.run(
             [*command, f"--endpoint={service.url}", f"--project={PROJECT}"],
             check=False,
@@ -118,6 +123,14 @@ def test_raw_into_a_pipe_is_what_was_written_and_a_table_never_is(search):
     table = search("hostile", "--since", "2h")
     assert "\x1b" not in table.stdout
     assert len(table.stdout.splitlines()) == 2
+
+
+def test_logs_takes_the_same_time_and_forms(search, filled):
+    span = ("--from", str(filled + 10), "--to", str(filled + 12))
+    assert search(*span, "-o", "raw", command="logs").stdout == "GET /10\nGET /11\n"
+    text = search(*span, "-q", "10", command="logs")
+    assert text.stdout.endswith("  shop/web-1 app  GET /10\n")
+    assert (text.returncode, text.stderr) == (0, "")
 
 
 def test_nothing_found_is_fine_and_says_so(search):

@@ -20,7 +20,6 @@ from loghub_cli import (
     command_line,
     completing,
     discovery,
-    durations,
     errors,
     forward,
     inspecting,
@@ -73,8 +72,15 @@ def _command(options: argparse.Namespace) -> int:
         return _EXIT_FINE
     if options.command in inspecting.COMMANDS:
         return inspecting.run(options)
+    # Wrong usage is said before anything is asked of a cluster.
+    tail = options.command == "tail"
+    within = None if tail else moments.within(*_ends(options), time.time())
     with _destination(options) as (endpoint, found):
-        return asyncio.run(_run(options, endpoint, found))
+        return asyncio.run(_run(options, within, endpoint, found))
+
+
+def _ends(options: argparse.Namespace) -> tuple[str | None, str | None, str | None]:
+    return options.since, options.begin, options.end
 
 
 @contextlib.contextmanager
@@ -103,35 +109,37 @@ def _direct(options: argparse.Namespace) -> discovery.Destination:
     )
 
 
-async def _run(options: argparse.Namespace, endpoint: str, found: discovery.Destination) -> int:
-    where = (found.project, found.logstore)
-    async with Client(Endpoint(endpoint), found.credentials) as client:
-        if options.command == "search":
-            return await _search(client, where, options)
-        colour = sys.stdout.isatty() and not options.no_colour and "NO_COLOR" not in os.environ
+async def _run(
+    options: argparse.Namespace,
+    within: tuple[int, int] | None,
+    endpoint: str,
+    destination: discovery.Destination,
+) -> int:
+    where = (destination.project, destination.logstore)
+    terminal = sys.stdout.isatty()
+    colour = terminal and "NO_COLOR" not in os.environ and not options.no_colour
+    async with Client(Endpoint(endpoint), destination.credentials) as client:
+        if within is None:
 
-        def sink(record: Record) -> None:
-            print(line(record, options.output, colour=colour), flush=True)
+            def sink(record: Record) -> None:
+                shown = line(record, options.output, colour=colour, terminal=terminal)
+                print(shown, flush=True)
 
-        if options.command == "tail":
-            since = durations.seconds(options.since)
-            await reading.tail(client, where, since=since, sink=sink)
+            await reading.tail(client, where, since=options.since, sink=sink)
             return _EXIT_FINE
-        within = moments.within(options.since, None, None, time.time())
-        result = await reading.search(
-            client, where, query=options.query, within=within, limit=options.limit
-        )
-    for record in result.records:
-        sink(record)
-    if not result.complete:
-        print("Only a part was searched: narrow --since or --query.", file=sys.stderr)
-    return _EXIT_FINE
+        found = await _searched(client, where, options, within)
+    for each in results.lines(found, options.output, colour=colour, terminal=terminal):
+        print(each)
+    for note in results.notes(found, options.query, options.limit):
+        print(note, file=sys.stderr)
+    return _EXIT_FINE if found.complete else _EXIT_FAILED
 
 
-async def _search(client: Client, where: tuple[str, str], options: argparse.Namespace) -> int:
-    within = moments.within(options.since, options.begin, options.end, time.time())
+async def _searched(
+    client: Client, where: tuple[str, str], options: argparse.Namespace, within: tuple[int, int]
+) -> reading.Found:
     try:
-        found = await reading.search(
+        return await reading.search(
             client, where, query=options.query, within=within, limit=options.limit
         )
     except SlsError as fault:
@@ -141,11 +149,6 @@ async def _search(client: Client, where: tuple[str, str], options: argparse.Name
             f"Logstore {where[1]} has no index, and nothing is searched without one: set "
             f"spec.index of its LogStore. `loghub tail` needs none. ({fault})"
         ) from fault
-    for each in results.lines(found, options.output, terminal=sys.stdout.isatty()):
-        print(each)
-    for note in results.notes(found, options.limit):
-        print(note, file=sys.stderr)
-    return _EXIT_FINE if found.complete else _EXIT_FAILED
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

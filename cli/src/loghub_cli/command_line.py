@@ -7,16 +7,18 @@ from typing import Final
 
 from argcomplete import completers
 
-from loghub_cli import __version__, offering, reading
+from loghub_cli import __version__, durations, errors, offering, reading
 
 _ABOUT: Final = """\
 Reads the lines that loghub collected. A LogStore is found by kubectl's context and namespace; with
 --endpoint and --project any SLS endpoint is read directly, with LOGHUB_ACCESS_KEY_ID and
 LOGHUB_ACCESS_KEY_SECRET as the key."""
 
-_SEARCH: Final = f"""\
-{_ABOUT} QUERY is the service's own: 'error and not debug', 'status >= 500', or with SQL
-'* | SELECT status, count(*) AS n GROUP BY status'; SQL without a LIMIT has 100 rows at the most.
+_QUERY: Final = """\
+QUERY is the service's own: 'error and not debug', 'status >= 500', or with SQL
+'* | SELECT status, count(*) AS n GROUP BY status'."""
+
+_STATUS: Final = """\
 Exit status: 0 all of the span was searched, also where nothing was found, 1 it was not or the
 service refused, 2 wrong usage."""
 
@@ -40,23 +42,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description=about)
     parser.add_argument("--version", action="version", version=f"loghub {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    tail = commands.add_parser("tail", help="follow a LogStore", description=_ABOUT)
-    tail.add_argument(
-        "--since", metavar="SPAN", default="1m", help="begin that long ago (default 1m)"
-    )
-    logs = commands.add_parser("logs", help="print a span of a LogStore", description=_ABOUT)
-    logs.add_argument(
-        "--since", metavar="SPAN", default="15m", help="look that far back (default 15m)"
-    )
-    logs.add_argument(
-        "--query", "-q", default="*", help="SLS search, for instance 'error and not debug'"
-    )
-    for command in (tail, logs):
-        _add_store(command)
-        command.add_argument("-o", "--output", choices=["text", "json"], default="text")
-        command.add_argument("--no-colour", action="store_true", help="also by NO_COLOR")
-    _add_limit(logs)
-    _add_searching(commands)
+    _add_reading(commands)
     _add_inspecting(commands)
     completion = commands.add_parser("completion", help="a script that completes at a shell's TAB")
     completion.description = _COMPLETION
@@ -65,12 +51,46 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_searching(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    search = commands.add_parser("search", help="ask a LogStore, also with SQL")
-    search.description = _SEARCH
+def _add_reading(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    tail = commands.add_parser("tail", help="follow a LogStore", description=_ABOUT)
+    _add_store(tail)
+    tail.add_argument(
+        "--since", metavar="SPAN", type=_span, default="1m", help="begin that long ago (default 1m)"
+    )
+    _add_output(tail, "text", "json", "raw")
+    logs = commands.add_parser(
+        "logs", help="print a span of a LogStore", description=f"{_ABOUT} {_STATUS}"
+    )
+    _add_store(logs)
+    logs.add_argument(
+        "--query", "-q", default="*", help="SLS search, for instance 'error and not debug'"
+    )
+    _add_output(logs, "text", "table", "json", "raw")
+    search = commands.add_parser(
+        "search", help="ask a LogStore, also with SQL", description=f"{_ABOUT} {_QUERY} {_STATUS}"
+    )
     _add_store(search)
     search.add_argument("query", metavar="QUERY", help="in the service's language; '*' is all")
-    span = search.add_argument_group("which time")
+    _add_output(search, "table", "text", "json", "raw")
+    for command in (logs, search):
+        _add_ends(command)
+        _add_limit(command)
+
+
+def _add_output(command: argparse.ArgumentParser, *shapes: str) -> None:
+    command.add_argument(
+        "-o",
+        "--output",
+        choices=shapes,
+        default=shapes[0],
+        help="json: a document per line; raw: the line alone, or SQL's values between tabs "
+        f"(default {shapes[0]})",
+    )
+    command.add_argument("--no-colour", action="store_true", help="also by NO_COLOR")
+
+
+def _add_ends(command: argparse.ArgumentParser) -> None:
+    span = command.add_argument_group("which time")
     begin = span.add_mutually_exclusive_group()
     begin.add_argument("--since", metavar="SPAN", help="that long before --to (default 15m)")
     begin.add_argument(
@@ -80,14 +100,13 @@ def _add_searching(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         help="the first moment: 2026-11-25T10:00:00Z, unix seconds, or how long ago (2h)",
     )
     span.add_argument("--to", dest="end", metavar="TIME", help="the moment after (default now)")
-    search.add_argument(
-        "-o",
-        "--output",
-        choices=["table", "json", "raw"],
-        default="table",
-        help="json: a document per line; raw: the line alone, or SQL's values between tabs",
-    )
-    _add_limit(search)
+
+
+def _span(text: str) -> int:
+    try:
+        return durations.seconds(text)
+    except errors.UsageError as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from fault
 
 
 def _add_limit(command: argparse.ArgumentParser) -> None:

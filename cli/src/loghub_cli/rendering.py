@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from slswire.model import Log, LogGroup
 
-Format = Literal["text", "json"]
+Format = Literal["text", "json", "raw"]
 Record = Mapping[str, str]
 
 _AGENT_FIELDS: Final = frozenset({"content", "_time_", "_source_"})
@@ -27,15 +27,26 @@ def record(group: LogGroup, log: Log) -> dict[str, str]:
     return flat | dict(log.contents)
 
 
-def line(found: Record, shape: Format, *, colour: bool) -> str:
-    """One output line, without the newline."""
+def line(found: Record, shape: Format, *, colour: bool, terminal: bool = True) -> str:
+    """One output line, without the newline; raw may hold anything where no `terminal` reads it."""
     if shape == "json":
-        return json.dumps(dict(found), ensure_ascii=False)
+        return document(found)
+    if shape == "raw":
+        return safe(text(found)) if terminal else text(found)
     moment, place, said = time(found), safe(where(found)), safe(text(found))
     if not colour:
         return f"{moment}  {place}  {said}"
     mark = "\x1b[31m" if found.get("_source_") == "stderr" else "\x1b[36m"
     return f"\x1b[2m{moment}\x1b[0m  {mark}{place}\x1b[0m  {said}"
+
+
+def document(found: Record) -> str:
+    """The record as one line of JSON, control characters of every kind escaped."""
+    shown = json.dumps(dict(found), ensure_ascii=False)
+    if shown.isprintable():
+        return shown
+    # JSON leaves those above ASCII alone, and some terminals take them for sequences.
+    return "".join(char if _plain(char) else json.dumps(char)[1:-1] for char in shown)
 
 
 def where(found: Record) -> str:
@@ -80,7 +91,8 @@ def safe(said: str) -> str:
     if said.isprintable():
         return said
     # Lines of one record (a stack trace) stay lines; everything else that moves a cursor is shown.
-    return "".join(
-        char if char in "\n\t" or unicodedata.category(char)[0] != "C" else repr(char)[1:-1]
-        for char in said
-    )
+    return "".join(char if char in "\n\t" or _plain(char) else repr(char)[1:-1] for char in said)
+
+
+def _plain(char: str) -> bool:
+    return unicodedata.category(char)[0] != "C"

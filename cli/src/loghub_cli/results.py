@@ -1,17 +1,21 @@
-"""What `loghub search` prints of what was found: a table, JSON lines, or the bare values. Pure.
+"""What `loghub search` and `logs` print of what was found: text, a table, JSON or raw. Pure.
 
 `reading` found it. Control characters are shown instead of sent, except raw into a pipe.
 """
 
-import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 from loghub_cli import rendering, tables
 from loghub_cli.reading import Found
 
-Shape = Literal["table", "json", "raw"]
+Shape = Literal["text", "table", "json", "raw"]
 
+SQL_ROWS: Final = 100
+"""Of SQL that names no LIMIT, by the service's own rule."""
+
+_LIMIT: Final = re.compile(r"\blimit\b", re.IGNORECASE)
 _TIME: Final = "TIME"
 _FROM: Final = "FROM"
 _CONTENT: Final = "content"
@@ -19,28 +23,32 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"
 """Keeps one row of SQL on one line, and its values apart."""
 
 
-def lines(found: Found, shape: Shape, *, terminal: bool) -> Iterator[str]:
+def lines(found: Found, shape: Shape, *, colour: bool, terminal: bool) -> Iterator[str]:
     """The output, line by line; `terminal`: a person's screen, which no container may steer."""
-    if shape == "json":
-        yield from (json.dumps(dict(each), ensure_ascii=False) for each in found.records)
-    elif shape == "raw":
-        raw = _rows(found) if found.analysed else map(rendering.text, found.records)
-        yield from (rendering.safe(each) if terminal else each for each in raw)
-    elif found.records:
+    if shape == "table":
         header, rows = _analysed(found) if found.analysed else _records(found.records)
-        yield from tables.table([tables.cell(each) for each in header], rows)
+        if rows:
+            yield from tables.table([tables.cell(each) for each in header], rows)
+    elif shape == "raw" and found.analysed:
+        yield from (rendering.safe(each) if terminal else each for each in _rows(found))
+    else:
+        for each in found.records:
+            yield rendering.line(each, shape, colour=colour, terminal=terminal)
 
 
-def notes(found: Found, limit: int) -> Iterator[str]:
+def notes(found: Found, query: str, limit: int) -> Iterator[str]:
     """What a reader must know beside the records."""
+    count = len(found.records)
     if not found.complete:
         yield "Only a part was searched: narrow the time or the query."
-    if not found.records:
+    if not count:
         yield "Nothing was found: look further back with --since, or widen the query."
     elif found.left_out:
-        count = len(found.records)
         yield f"The first {count} of {count + found.left_out} rows are shown: raise --limit."
-    elif not found.analysed and len(found.records) >= limit:
+    elif found.analysed:
+        if count == SQL_ROWS and not _LIMIT.search(query):
+            yield f"SQL without a LIMIT has {SQL_ROWS} rows at the most, there may be more."
+    elif count >= limit:
         yield f"The newest {limit} records are shown, there may be more: raise --limit."
 
 
