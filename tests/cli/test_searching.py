@@ -1,8 +1,9 @@
-"""`loghub search` against the real service, in a Logstore reached by its endpoint."""
+"""`loghub search`, `logs` and `tail` against the real service, reached by its endpoint."""
 
 import asyncio
 import datetime as dt
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -131,6 +132,36 @@ def test_logs_takes_the_same_time_and_forms(search, filled):
     text = search(*span, "-q", "10", command="logs")
     assert text.stdout.endswith("  shop/web-1 app  GET /10\n")
     assert (text.returncode, text.stderr) == (0, "")
+
+
+def test_tail_follows_a_store_without_an_index_until_it_is_interrupted(service, filled):
+    key = {
+        "LOGHUB_ACCESS_KEY_ID": ROOT_KEY.access_key_id,
+        "LOGHUB_ACCESS_KEY_SECRET": ROOT_KEY.access_key_secret,
+    }
+    command = [sys.executable, "-m", "loghub_cli", "tail", "bare", "--since=10m", "-o", "raw"]
+    following = subprocess.Popen(
+        [*command, f"--endpoint={service.url}", f"--project={PROJECT}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=key,
+    )
+    assert following.stdout is not None
+    with following:
+        try:
+            for said in ("first", "second"):
+                asyncio.run(put(service, said))
+                assert following.stdout.readline() == f"{said}\n"
+            following.send_signal(signal.SIGINT)
+            assert following.wait(timeout=60) == 130
+        finally:
+            following.kill()
+
+
+async def put(service, said):
+    group = LogGroup((Log(int(time.time()), (("content", said),)),), source="10.0.0.1")
+    async with service.client() as client:
+        await client.put_logs(PROJECT, "bare", group)
 
 
 def test_nothing_found_is_fine_and_says_so(search):
