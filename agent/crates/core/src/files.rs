@@ -9,7 +9,7 @@
 //! still stand there.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::SystemTime;
@@ -136,17 +136,17 @@ impl LogFile {
     /// Opens a file and reads its first bytes, which say whether it is known already.
     ///
     /// # Errors
-    /// It cannot be opened or read.
+    /// It cannot be opened or read; `InvalidInput` says that it is no regular file.
     pub fn open(named: &Named) -> io::Result<Self> {
-        let file = File::open(&named.path)?;
+        let mut file = named.open()?;
         let identity = Identity::from(&file.metadata()?);
         let (bytes, head) = if named.gzip {
             let mut head = Vec::new();
             MultiGzDecoder::new(file.try_clone()?)
                 .take(HEAD_BYTES as u64)
                 .read_to_end(&mut head)?;
-            let fresh = File::open(&named.path)?;
-            (Bytes::Gzip(Box::new(MultiGzDecoder::new(fresh))), hash(&head))
+            file.rewind()?;
+            (Bytes::Gzip(Box::new(MultiGzDecoder::new(file))), hash(&head))
         } else {
             let head = first(&file, HEAD_BYTES)?;
             (Bytes::Plain(file), hash(&head))

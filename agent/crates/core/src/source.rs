@@ -106,8 +106,8 @@ impl Reader {
         }
     }
 
-    /// Reads and hands over a little, after a look at the directory where `look` says so; gives the
-    /// time for the next step.
+    /// Reads and hands over a little at `now`, after a look at the directory where `look` says so;
+    /// gives the time for the next step.
     ///
     /// # Errors
     /// A file or the directory cannot be read; the next step tries again.
@@ -116,8 +116,8 @@ impl Reader {
         around: &Surroundings<'_>,
         scratch: &mut Scratch,
         look: bool,
+        now: Instant,
     ) -> io::Result<Rest> {
-        let now = Instant::now();
         if look || !self.listed {
             self.listed = false;
             self.list(around)?;
@@ -176,9 +176,12 @@ impl Reader {
                 known.linked = true;
                 known.named = each.clone();
             } else if let Err(fault) = self.discover(each) {
-                // Removed since it was listed: the next listing knows what became of it.
-                if fault.kind() != io::ErrorKind::NotFound {
-                    return Err(fault);
+                match fault.kind() {
+                    // Removed since it was listed: the next listing knows what became of it.
+                    io::ErrorKind::NotFound => {}
+                    // No log, and no reason to leave the logs beside it unread.
+                    io::ErrorKind::InvalidInput => around.counters.error(&fault.to_string()),
+                    _ => return Err(fault),
                 }
             }
         }
