@@ -381,8 +381,11 @@ impl Reader {
     /// Everything before it is in a batch or was not wanted.
     fn read_place(&self) -> Place {
         let reading = self.files.iter().find(|file| !file.finished()).or(self.files.back());
-        let read = reading
-            .map_or_else(Place::default, |file| Place { file: file.number, offset: file.offset });
+        let read = reading.map_or_else(Place::default, |file| match file.number {
+            // Not begun: all before it is, and so is its own beginning, wherever that is.
+            0 => Place { file: self.numbered + 1, offset: 0 },
+            file_number => Place { file: file_number, offset: file.offset },
+        });
         self.joiner.begin().map_or(read, |begin| begin.min(read))
     }
 
