@@ -275,8 +275,7 @@ impl Reader {
                 continue;
             }
             self.at_end = true;
-            let succeeded = at + 1 < self.files.len();
-            if !succeeded && !self.spec.ended {
+            if self.successor(at).is_none() && !self.spec.ended {
                 self.quiet_since = None;
                 break;
             }
@@ -292,9 +291,17 @@ impl Reader {
         Ok(any)
     }
 
+    /// The file that is written after the one at `at`. A copy that somebody puts beside the current
+    /// file is none: the runtime goes on with the current one.
+    fn successor(&self, at: usize) -> Option<&LogFile> {
+        let file = self.files.get(at)?;
+        // A removed file has the name that it had last, which the next one may have now.
+        self.files.iter().skip(at + 1).find(|next| next.named >= file.named)
+    }
+
     /// How long the file at `at` must have been silent to be at its end.
     fn linger(&self, at: usize) -> Duration {
-        match (self.files.get(at), self.files.get(at + 1)) {
+        match (self.files.get(at), self.successor(at)) {
             (Some(file), _) if file.named.gzip => Duration::ZERO,
             // It was rotated away before the last rotation: nobody has it open for writing.
             (_, Some(next)) if !next.named.current => Duration::ZERO,

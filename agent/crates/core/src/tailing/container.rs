@@ -260,6 +260,10 @@ impl Container {
         let rotated = |entry: &Entry| entry.path.extension().is_none_or(|end| end != "log");
         let at = (0..end).find(|at| plain(&self.entries[*at]) && rotated(&self.entries[*at]));
         let Some(at) = at else { return };
+        // The kubelet rotates what is large; an emptied file is nothing to compress.
+        if fs::metadata(&self.entries[at].path).unwrap().len() == 0 {
+            return;
+        }
         let original = self.entries[at].path.clone();
         let draft = PathBuf::from(format!("{}.tmp", original.display()));
         let mut encoder = GzEncoder::new(self.create(&draft), Compression::fast());

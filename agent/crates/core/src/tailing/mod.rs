@@ -418,3 +418,19 @@ fn pipe_that_is_called_like_a_log_does_not_stop_the_logs_beside_it() {
     assert_eq!(stats["sentLines"], 1);
     scene.end().unwrap();
 }
+
+#[test]
+fn copy_beside_the_current_file_does_not_end_it() {
+    let home = home();
+    let mut scene = Scene::start(home.path(), 1, 64 * 1024);
+    let acknowledge = Op::Acknowledge { requests: 1 };
+    for op in [LINE, READ, acknowledge.clone()] {
+        scene.apply(&op).unwrap();
+    }
+    let current = scene.node.logs.join("0.log");
+    std::fs::copy(&current, current.with_extension("log.bak")).unwrap();
+    for op in [READ, Op::Step { look: true, wait: 300 }, LINE, READ, acknowledge] {
+        scene.apply(&op).unwrap();
+    }
+    assert_eq!(scene.ledger.missing().len(), 0);
+}
