@@ -260,6 +260,10 @@ impl LogFile {
         let read = match &mut self.bytes {
             Bytes::Plain(file) => {
                 repeated = known.min(OVERLAP);
+                if known == 0 {
+                    // What it began with when it was opened may be gone.
+                    self.head = (0, hash(b"").1);
+                }
                 let (kept, room) = buffer.split_at_mut(known - repeated);
                 kept.copy_from_slice(self.kept.get(..known - repeated).unwrap_or_default());
                 let end = self.offset + (known - self.before) as u64;

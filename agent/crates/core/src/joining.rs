@@ -11,6 +11,10 @@ use crate::files::Place;
 use crate::parsing::lines::{Grouping, State};
 use crate::plan::{Multiline, Stream};
 
+/// Files back that the lines of one stream may hold the checkpoint of the other: the kubelet keeps
+/// no more of them.
+pub(crate) const HELD_FILES: u64 = 5;
+
 /// A finished record. Most are one line and borrow the bytes that were just read; only what waits
 /// for more is copied. `batch` encodes it at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,10 +161,10 @@ impl Joiner {
 
     /// Where to read again, to have a part at `begin` and what was unfinished besides: else the last
     /// part of the other stream's line would come once more, without its beginning. Lines of two
-    /// streams that overlap without an end may not hold a checkpoint for more than two files.
+    /// streams that overlap without an end do not hold a checkpoint for ever ([`HELD_FILES`]).
     fn held_from(&self, begin: Place) -> Place {
         let open = self.parts.iter().flatten().map(|part| part.begin);
-        open.filter(|open| open.file + 1 >= begin.file).min().unwrap_or(begin)
+        open.filter(|open| open.file + HELD_FILES >= begin.file).min().unwrap_or(begin)
     }
 
     fn whole(

@@ -166,38 +166,45 @@ impl Reader {
         for file in &mut self.files {
             file.linked = false;
         }
+        let mut fresh = Vec::new();
         for each in &named {
-            let identity = match Identity::of(&each.path) {
-                Ok(identity) => identity,
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
+            match Identity::of(&each.path) {
+                Ok(identity) if self.recognise(identity, each) => {}
+                Ok(identity) => fresh.push((identity, each)),
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
                 Err(fault) => return Err(fault),
-            };
-            if let Some(known) = self.files.iter_mut().find(|file| file.is(identity)) {
-                known.linked = true;
-                known.named = each.clone();
-            } else if let Err(fault) = self.discover(each) {
-                match fault.kind() {
-                    // Removed since it was listed: the next listing knows what became of it.
-                    io::ErrorKind::NotFound => {}
-                    // No log, and no reason to leave the logs beside it unread.
-                    io::ErrorKind::InvalidInput => around.counters.error(&fault.to_string()),
-                    _ => return Err(fault),
+            }
+        }
+        // When all names are up to date, which say where a fresh one belongs.
+        for (identity, each) in fresh {
+            if self.recognise(identity, each) {
+                continue;
+            }
+            match self.discover(each) {
+                // Removed since it was listed: the next listing knows what became of it.
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+                // No log, and no reason to leave the logs beside it unread.
+                Err(fault) if fault.kind() == io::ErrorKind::InvalidInput => {
+                    around.counters.error(&fault.to_string());
                 }
+                outcome => outcome?,
             }
         }
         if !named.is_empty() {
             self.count_vanished(around);
         }
         let place = self.checkpoint_place();
-        while self.files.len() > REMEMBERED {
-            match self.files.front() {
-                Some(first) if first.finished() && !first.linked && first.number < place.file => {
-                    self.files.pop_front();
-                }
-                _ => break,
-            }
+        let done = |file: &LogFile| file.finished() && !file.linked && file.number < place.file;
+        while self.files.len() > REMEMBERED && self.files.front().is_some_and(done) {
+            self.files.pop_front();
         }
         Ok(())
+    }
+
+    /// Notes what a known file is called now; false when it is none.
+    fn recognise(&mut self, identity: Identity, named: &listing::Named) -> bool {
+        let known = self.files.iter_mut().find(|file| file.is(identity));
+        known.map(|file| (file.linked, file.named) = (true, named.clone())).is_some()
     }
 
     /// The files by name. A rotation in the midst of a listing may hide a renamed file and show
@@ -235,8 +242,8 @@ impl Reader {
             let saved = self.restored.swap_remove(at);
             file.seek(saved.offset)?;
         }
-        // Before the first file that was written later, unless reading that has begun.
-        let later = |known: &LogFile| known.number == 0 && known.named > file.named;
+        // Before the first one written later and not begun; what has no name any more is older.
+        let later = |each: &LogFile| each.linked && each.number == 0 && each.named > file.named;
         let at = self.files.iter().position(later).unwrap_or(self.files.len());
         self.files.insert(at, file);
         Ok(())
@@ -295,8 +302,9 @@ impl Reader {
     /// file is none: the runtime goes on with the current one.
     fn successor(&self, at: usize) -> Option<&LogFile> {
         let file = self.files.get(at)?;
-        // A removed file has the name that it had last, which the next one may have now.
-        self.files.iter().skip(at + 1).find(|next| next.named >= file.named)
+        // What no name leads to any more may have been rotated since it was last seen by one.
+        let follows = |next: &&LogFile| !file.linked || next.named > file.named;
+        self.files.iter().skip(at + 1).find(follows)
     }
 
     /// How long the file at `at` must have been silent to be at its end.

@@ -62,6 +62,8 @@ pub(super) struct Container {
     kept: Vec<File>,
     /// Versions of which the reader has the file open or read.
     held: HashSet<Version>,
+    /// Versions with further parts of a record.
+    continued: HashSet<Version>,
     /// A part was written that the reader may not have seen.
     pub(super) parts_unread: bool,
 }
@@ -87,6 +89,7 @@ impl Container {
             used,
             kept: Vec::new(),
             held: HashSet::new(),
+            continued: HashSet::new(),
             parts_unread: false,
         }
     }
@@ -128,6 +131,9 @@ impl Container {
         };
         if more && parts.is_empty() {
             ledger.begun(place);
+        }
+        if !parts.is_empty() {
+            self.continued.insert(place.0);
         }
         let text = format!("{id}.{} {}", parts.len(), "x".repeat(pad));
         self.write(&format!("{}\n", self.in_format(stream, more, &text)));
@@ -291,7 +297,10 @@ impl Container {
         self.remove_originals();
         let late = self.late.as_ref().map(|(output, _)| output.version);
         let oldest = self.entries[0].version;
-        if self.entries.len() == 1 || late == Some(oldest) {
+        // The rest of a line, gone before anybody looked, nobody can know to be missing: its
+        // beginning would be joined to the next line.
+        let unseen = self.continued.contains(&oldest) && !self.held.contains(&oldest);
+        if self.entries.len() == 1 || late == Some(oldest) || unseen {
             return;
         }
         fs::remove_file(self.entries.remove(0).path).unwrap();

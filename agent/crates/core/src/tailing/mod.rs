@@ -405,6 +405,31 @@ fn file_that_grew_and_was_compressed_while_the_agent_was_away_goes_on_where_it_w
 }
 
 #[test]
+fn acknowledgement_counts_after_a_start_that_found_a_document_and_no_journal() {
+    let acknowledge = Op::Acknowledge { requests: 1 };
+    let before = [LINE, READ, acknowledge.clone(), Op::Checkpoint, LINE, READ, Op::Checkpoint];
+    play(1, &[&before[..], &[KILL, READ, acknowledge, KILL]].concat());
+}
+
+#[test]
+fn file_that_lost_its_name_before_it_was_read_comes_before_what_was_written_later() {
+    let (unseen, delete) = (Op::Step { look: false, wait: 0 }, Op::DeleteOldest);
+    let after = [ROTATE, delete.clone(), LINE, ROTATE, delete];
+    play(1, &[&[LINE, ROTATE, LINE, unseen][..], &after[..]].concat());
+}
+
+#[test]
+fn file_that_was_emptied_before_it_was_read_is_known_by_what_was_read() {
+    let long = Op::Line { stream: 0, pad: 1000 };
+    let acknowledge = Op::Acknowledge { requests: 1 };
+    let begin = [LINE, Op::Step { look: false, wait: 0 }, ROTATE, long];
+    let look = Op::Step { look: true, wait: 0 };
+    let read = Op::Step { look: false, wait: 60 };
+    let after = [look, Op::Truncate { read: false }, LINE, read, acknowledge, KILL];
+    play(2, &[&begin[..], &after[..]].concat());
+}
+
+#[test]
 fn pipe_that_is_called_like_a_log_does_not_stop_the_logs_beside_it() {
     let home = home();
     let mut scene = Scene::start(home.path(), 1, 64 * 1024);
