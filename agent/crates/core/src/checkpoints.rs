@@ -107,7 +107,8 @@ impl Checkpoints {
             None => (0, Places::new()),
         };
         let places = resumed(directory, first, places, &mut facts.damage)?;
-        let journal = Arc::new(Journal::open(directory)?);
+        let journal =
+            Arc::new(Journal::open(directory, if first == no_journal() { 0 } else { first })?);
         let writer = Writer { path, written: Vec::new(), order: 0, journal: first };
         let kept = Kept {
             collections: AtomicU64::new(0),

@@ -9,7 +9,7 @@
 //! still stand there.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::SystemTime;
@@ -117,6 +117,8 @@ pub struct LogFile {
     pub named: Named,
     identity: Identity,
     head: (usize, u64),
+    /// The first bytes of a compressed file, which gives them only once.
+    unpacked: Vec<u8>,
     bytes: Bytes,
     /// The first byte not given out as a line; what was read beyond it is in `kept`.
     pub offset: u64,
@@ -136,17 +138,17 @@ impl LogFile {
     /// Opens a file and reads its first bytes, which say whether it is known already.
     ///
     /// # Errors
-    /// It cannot be opened or read.
+    /// It cannot be opened or read; `InvalidInput` says that it is no regular file.
     pub fn open(named: &Named) -> io::Result<Self> {
-        let file = File::open(&named.path)?;
+        let mut file = named.open()?;
         let identity = Identity::from(&file.metadata()?);
+        let mut unpacked = Vec::new();
         let (bytes, head) = if named.gzip {
-            let mut head = Vec::new();
             MultiGzDecoder::new(file.try_clone()?)
                 .take(HEAD_BYTES as u64)
-                .read_to_end(&mut head)?;
-            let fresh = File::open(&named.path)?;
-            (Bytes::Gzip(Box::new(MultiGzDecoder::new(fresh))), hash(&head))
+                .read_to_end(&mut unpacked)?;
+            file.rewind()?;
+            (Bytes::Gzip(Box::new(MultiGzDecoder::new(file))), hash(&unpacked))
         } else {
             let head = first(&file, HEAD_BYTES)?;
             (Bytes::Plain(file), hash(&head))
@@ -156,6 +158,7 @@ impl LogFile {
             named: named.clone(),
             identity,
             head,
+            unpacked,
             bytes,
             offset: 0,
             begun: 0,
@@ -175,7 +178,7 @@ impl LogFile {
     /// Whether `other`, a fresh opening, has the bytes of this file: its compressed copy.
     #[must_use]
     pub fn same_content(&self, other: &Self) -> bool {
-        self.head.0 > 0 && other.starts_with(self.head)
+        self.head.0 > 0 && other.head == self.head
     }
 
     /// Whether it is the file that a checkpoint remembers.
@@ -204,8 +207,10 @@ impl LogFile {
         }
         match &self.bytes {
             Bytes::Plain(file) => first(file, head.0).is_ok_and(|bytes| hash(&bytes) == head),
-            // Compressed files do not grow: their heads are whole, a shorter one was taken early.
-            Bytes::Gzip(_) | Bytes::Closed => false,
+            // A shorter head was taken before the file had grown and was compressed.
+            Bytes::Gzip(_) | Bytes::Closed => {
+                self.unpacked.get(..head.0).is_some_and(|bytes| hash(bytes) == head)
+            }
         }
     }
 
@@ -255,6 +260,10 @@ impl LogFile {
         let read = match &mut self.bytes {
             Bytes::Plain(file) => {
                 repeated = known.min(OVERLAP);
+                if known == 0 {
+                    // What it began with when it was opened may be gone.
+                    self.head = (0, hash(b"").1);
+                }
                 let (kept, room) = buffer.split_at_mut(known - repeated);
                 kept.copy_from_slice(self.kept.get(..known - repeated).unwrap_or_default());
                 let end = self.offset + (known - self.before) as u64;

@@ -11,6 +11,10 @@ use crate::files::Place;
 use crate::parsing::lines::{Grouping, State};
 use crate::plan::{Multiline, Stream};
 
+/// Files back that the lines of one stream may hold the checkpoint of the other: the kubelet keeps
+/// no more of them.
+pub(crate) const HELD_FILES: u64 = 5;
+
 /// A finished record. Most are one line and borrow the bytes that were just read; only what waits
 /// for more is copied. `batch` encodes it at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,10 +152,19 @@ impl Joiner {
             content: kept,
         };
         if line.partial {
-            self.parts[at] = Some(Unfinished::new(&record, begin, now));
+            let from = self.held_from(begin);
+            self.parts[at] = Some(Unfinished::new(&record, from, now));
         } else {
             self.whole(&record, begin, now, out);
         }
+    }
+
+    /// Where to read again, to have a part at `begin` and what was unfinished besides: else the last
+    /// part of the other stream's line would come once more, without its beginning. Lines of two
+    /// streams that overlap without an end do not hold a checkpoint for ever ([`HELD_FILES`]).
+    fn held_from(&self, begin: Place) -> Place {
+        let open = self.parts.iter().flatten().map(|part| part.begin);
+        open.filter(|open| open.file + HELD_FILES >= begin.file).min().unwrap_or(begin)
     }
 
     fn whole(
@@ -273,6 +286,15 @@ mod tests {
         let mut joiner = Joiner::new(None, 1000);
         assert_eq!(feed(&mut joiner, &["stderr F z", "stdout P a", "stdout P b"]), ["z"]);
         assert_eq!(joiner.begin(), Some(Place { file: 1, offset: 1 }));
+    }
+
+    #[test]
+    fn part_holds_the_checkpoint_where_the_other_stream_was_unfinished() {
+        let mut joiner = Joiner::new(None, 1000);
+        assert_eq!(feed(&mut joiner, &["stderr P x", "stdout P a", "stderr F y"]), ["xy"]);
+        assert_eq!(joiner.begin(), Some(Place { file: 1, offset: 0 }));
+        assert_eq!(feed(&mut joiner, &["stdout F b"]), ["ab"]);
+        assert_eq!(joiner.begin(), None);
     }
 
     #[test]

@@ -51,12 +51,13 @@ struct Current {
 }
 
 impl Journal {
-    /// The journals of a state directory; new lines go to one after all that are there.
+    /// The journals of a state directory; new lines go to one after all that are there, and to none
+    /// before `first`, with which the document goes on: what it holds is removed.
     ///
     /// # Errors
     /// The directory cannot be listed.
-    pub fn open(directory: &Path) -> io::Result<Self> {
-        let number = numbers(directory)?.last().map_or(1, |last| last + 1);
+    pub fn open(directory: &Path, first: u64) -> io::Result<Self> {
+        let number = numbers(directory)?.last().map_or(1, |last| last + 1).max(first);
         let current = Mutex::new(Current { number, file: None, bytes: 0, torn: false });
         Ok(Self { directory: directory.to_owned(), current })
     }
@@ -181,7 +182,7 @@ mod tests {
     #[test]
     fn last_line_of_each_source_counts_over_all_journals() {
         let directory = tempfile::tempdir().unwrap();
-        let journal = Journal::open(directory.path()).unwrap();
+        let journal = Journal::open(directory.path(), 0).unwrap();
         journal.note("a", &saved(1));
         journal.note("b", &saved(2));
         assert_eq!(journal.turn(), 2);
@@ -189,13 +190,13 @@ mod tests {
         let expected = Places::from([("a".to_owned(), saved(3)), ("b".to_owned(), saved(2))]);
         assert_eq!(replayed(directory.path(), 0), (expected, 0));
         assert_eq!(replayed(directory.path(), 2).0.len(), 1);
-        assert_eq!(Journal::open(directory.path()).unwrap().turn(), 3);
+        assert_eq!(Journal::open(directory.path(), 0).unwrap().turn(), 3);
     }
 
     #[test]
     fn journal_without_a_line_is_not_turned() {
         let directory = tempfile::tempdir().unwrap();
-        let journal = Journal::open(directory.path()).unwrap();
+        let journal = Journal::open(directory.path(), 0).unwrap();
         assert_eq!((journal.turn(), journal.turn()), (1, 1));
         journal.note("a", &saved(1));
         assert_eq!((journal.turn(), journal.turn()), (2, 2));
@@ -206,7 +207,7 @@ mod tests {
     #[test]
     fn torn_end_at_any_length_gives_the_lines_before_it() {
         let directory = tempfile::tempdir().unwrap();
-        let journal = Journal::open(directory.path()).unwrap();
+        let journal = Journal::open(directory.path(), 0).unwrap();
         journal.note("a", &saved(1));
         let first = fs::metadata(path(directory.path(), 1)).unwrap().len();
         journal.note("a", &saved(2));
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_a_line_is_seen_and_the_others_count() {
         let directory = tempfile::tempdir().unwrap();
-        let journal = Journal::open(directory.path()).unwrap();
+        let journal = Journal::open(directory.path(), 0).unwrap();
         journal.note("a", &saved(1));
         journal.note("b", &saved(2));
         let mut text = Vec::new();

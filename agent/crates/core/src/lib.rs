@@ -28,3 +28,6 @@ pub mod schedule;
 pub mod slot;
 pub mod source;
 pub mod watching;
+
+#[cfg(test)]
+mod tailing;

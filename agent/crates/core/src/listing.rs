@@ -4,8 +4,11 @@
 //! `<restart>.log.<time>` when it is large, and compresses that to `.gz` at a later rotation.
 //! `source` lists a directory and opens what is new (`files`).
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 /// A file that a directory names, in the order of writing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +31,22 @@ impl Named {
     pub fn link_target(&self) -> Option<PathBuf> {
         let linked = std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_symlink());
         linked.then(|| std::fs::canonicalize(&self.path).ok()).flatten()
+    }
+
+    /// Opens it for reading, if it is a regular file: the opening of a named pipe would wait for
+    /// its writer, and with it every source of the thread.
+    ///
+    /// # Errors
+    /// It cannot be opened; `InvalidInput` says that it is no regular file.
+    pub fn open(&self) -> io::Result<File> {
+        let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(&self.path, how, Mode::empty())?);
+        if file.metadata()?.is_file() {
+            return Ok(file);
+        }
+        let path = self.path.display();
+        let sentence = format!("{path} is no regular file and is not read; give it another name");
+        Err(io::Error::new(io::ErrorKind::InvalidInput, sentence))
     }
 }
 
@@ -87,5 +106,24 @@ mod tests {
         found.sort();
         let order: Vec<_> = found.iter().map(|each| each.path.to_str().unwrap()).collect();
         assert_eq!(order, [names[4], names[3], names[2], names[1], names[0]]);
+    }
+
+    #[test]
+    fn named_pipe_and_directory_are_refused_without_waiting() {
+        let directory = tempfile::tempdir().unwrap();
+        let [pipe, other, file] =
+            ["0.log", "1.log", "2.log"].map(|name| directory.path().join(name));
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        for path in [pipe, other] {
+            let fault = named(path.clone()).unwrap().open().unwrap_err();
+            assert_eq!(fault.kind(), io::ErrorKind::InvalidInput);
+            assert!(fault.to_string().starts_with(path.to_str().unwrap()), "{fault}");
+        }
+        File::create(&file).unwrap();
+        assert!(named(file.clone()).unwrap().open().is_ok());
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(named(file).unwrap().open().unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -123,7 +123,7 @@ mod tests {
         #[test]
         fn place_never_passes_an_open_package(order in Just((0..8_usize).collect::<Vec<_>>()).prop_shuffle()) {
             let directory = tempfile::tempdir().unwrap();
-            let journal = Arc::new(Journal::open(directory.path()).unwrap());
+            let journal = Arc::new(Journal::open(directory.path(), 0).unwrap());
             let progress = Progress::new("s".to_owned(), journal);
             let numbers: Vec<u64> = (1..=8).map(|offset| progress.begin(milestone(offset))).collect();
             let mut done = [false; 8];

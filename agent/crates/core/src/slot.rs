@@ -180,7 +180,7 @@ impl Slot {
             work.watched = watching.follow(self.number, &work.directories);
             work.listed = Some(now);
         }
-        let outcome = work.reader.step(&work.pipeline.around(settings), scratch, look);
+        let outcome = work.reader.step(&work.pipeline.around(settings), scratch, look, now);
         if look && work.reader.directories() != work.directories {
             // A new link leads to where nobody was watching when its target was read.
             work.listed = None;

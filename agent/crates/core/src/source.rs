@@ -106,8 +106,8 @@ impl Reader {
         }
     }
 
-    /// Reads and hands over a little, after a look at the directory where `look` says so; gives the
-    /// time for the next step.
+    /// Reads and hands over a little at `now`, after a look at the directory where `look` says so;
+    /// gives the time for the next step.
     ///
     /// # Errors
     /// A file or the directory cannot be read; the next step tries again.
@@ -116,8 +116,8 @@ impl Reader {
         around: &Surroundings<'_>,
         scratch: &mut Scratch,
         look: bool,
+        now: Instant,
     ) -> io::Result<Rest> {
-        let now = Instant::now();
         if look || !self.listed {
             self.listed = false;
             self.list(around)?;
@@ -166,35 +166,45 @@ impl Reader {
         for file in &mut self.files {
             file.linked = false;
         }
+        let mut fresh = Vec::new();
         for each in &named {
-            let identity = match Identity::of(&each.path) {
-                Ok(identity) => identity,
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
+            match Identity::of(&each.path) {
+                Ok(identity) if self.recognise(identity, each) => {}
+                Ok(identity) => fresh.push((identity, each)),
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
                 Err(fault) => return Err(fault),
-            };
-            if let Some(known) = self.files.iter_mut().find(|file| file.is(identity)) {
-                known.linked = true;
-                known.named = each.clone();
-            } else if let Err(fault) = self.discover(each) {
+            }
+        }
+        // When all names are up to date, which say where a fresh one belongs.
+        for (identity, each) in fresh {
+            if self.recognise(identity, each) {
+                continue;
+            }
+            match self.discover(each) {
                 // Removed since it was listed: the next listing knows what became of it.
-                if fault.kind() != io::ErrorKind::NotFound {
-                    return Err(fault);
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+                // No log, and no reason to leave the logs beside it unread.
+                Err(fault) if fault.kind() == io::ErrorKind::InvalidInput => {
+                    around.counters.error(&fault.to_string());
                 }
+                outcome => outcome?,
             }
         }
         if !named.is_empty() {
             self.count_vanished(around);
         }
         let place = self.checkpoint_place();
-        while self.files.len() > REMEMBERED {
-            match self.files.front() {
-                Some(first) if first.finished() && !first.linked && first.number < place.file => {
-                    self.files.pop_front();
-                }
-                _ => break,
-            }
+        let done = |file: &LogFile| file.finished() && !file.linked && file.number < place.file;
+        while self.files.len() > REMEMBERED && self.files.front().is_some_and(done) {
+            self.files.pop_front();
         }
         Ok(())
+    }
+
+    /// Notes what a known file is called now; false when it is none.
+    fn recognise(&mut self, identity: Identity, named: &listing::Named) -> bool {
+        let known = self.files.iter_mut().find(|file| file.is(identity));
+        known.map(|file| (file.linked, file.named) = (true, named.clone())).is_some()
     }
 
     /// The files by name. A rotation in the midst of a listing may hide a renamed file and show
@@ -232,8 +242,8 @@ impl Reader {
             let saved = self.restored.swap_remove(at);
             file.seek(saved.offset)?;
         }
-        // Before the first file that was written later, unless reading that has begun.
-        let later = |known: &LogFile| known.number == 0 && known.named > file.named;
+        // Before the first one written later and not begun; what has no name any more is older.
+        let later = |each: &LogFile| each.linked && each.number == 0 && each.named > file.named;
         let at = self.files.iter().position(later).unwrap_or(self.files.len());
         self.files.insert(at, file);
         Ok(())
@@ -272,8 +282,7 @@ impl Reader {
                 continue;
             }
             self.at_end = true;
-            let succeeded = at + 1 < self.files.len();
-            if !succeeded && !self.spec.ended {
+            if self.successor(at).is_none() && !self.spec.ended {
                 self.quiet_since = None;
                 break;
             }
@@ -289,9 +298,18 @@ impl Reader {
         Ok(any)
     }
 
+    /// The file that is written after the one at `at`. A copy that somebody puts beside the current
+    /// file is none: the runtime goes on with the current one.
+    fn successor(&self, at: usize) -> Option<&LogFile> {
+        let file = self.files.get(at)?;
+        // What no name leads to any more may have been rotated since it was last seen by one.
+        let follows = |next: &&LogFile| !file.linked || next.named > file.named;
+        self.files.iter().skip(at + 1).find(follows)
+    }
+
     /// How long the file at `at` must have been silent to be at its end.
     fn linger(&self, at: usize) -> Duration {
-        match (self.files.get(at), self.files.get(at + 1)) {
+        match (self.files.get(at), self.successor(at)) {
             (Some(file), _) if file.named.gzip => Duration::ZERO,
             // It was rotated away before the last rotation: nobody has it open for writing.
             (_, Some(next)) if !next.named.current => Duration::ZERO,
@@ -378,8 +396,11 @@ impl Reader {
     /// Everything before it is in a batch or was not wanted.
     fn read_place(&self) -> Place {
         let reading = self.files.iter().find(|file| !file.finished()).or(self.files.back());
-        let read = reading
-            .map_or_else(Place::default, |file| Place { file: file.number, offset: file.offset });
+        let read = reading.map_or_else(Place::default, |file| match file.number {
+            // Not begun: all before it is, and so is its own beginning, wherever that is.
+            0 => Place { file: self.numbered + 1, offset: 0 },
+            file_number => Place { file: file_number, offset: file.offset },
+        });
         self.joiner.begin().map_or(read, |begin| begin.min(read))
     }
 
