@@ -35,6 +35,7 @@ BY_NAME = {
         kinds.SERVICE_ACCOUNT,
         kinds.DAEMON_SET,
         kinds.LEASE,
+        kinds.EVENT,
     )
 }
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

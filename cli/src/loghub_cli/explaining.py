@@ -127,7 +127,7 @@ def _decision_lines(found: Decision) -> Iterator[str]:
 def _decide(config: objects.Object, pod: objects.Object, facts: Facts) -> Decision:
     selector = objects.spec(config).get("selector") or {}
     names = selecting.containers(pod)
-    containers = [Container(each, selecting.container_fault(selector, each)) for each in names]
+    containers = [Container(each, selecting.container_fault(selector, each, pod)) for each in names]
     faults = selecting.pod_faults(selector, pod)
     if selecting.excluded(pod):
         faults.insert(0, f"the pod has the annotation {selecting.EXCLUDE}=true")
