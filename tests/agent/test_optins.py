@@ -1,8 +1,10 @@
 """What pods ask for themselves, as the report names it, and what is collected of it."""
 
 import json
+import pathlib
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -277,3 +279,15 @@ def test_no_key_of_a_pod_breaks_the_agent_or_hides_a_good_one(make_pod, variable
     said, _ = hearing.heard(pod)
     assert [wish.logstore for wish in said["good"].wishes][-1:] == ["fine"]
     json.dumps(optins.report([planning.Resident(pod)]))
+
+
+def test_example_has_no_problem_and_goes_where_it_says():
+    text = (pathlib.Path(__file__).parents[2] / "examples/own-keys/shop.yaml").read_text()
+    [document] = [each for each in yaml.safe_load_all(text) if each["kind"] == "Pod"]
+    document["metadata"]["uid"] = "u"
+    said, found = hearing.heard(pods.from_object(document))
+    assert not found
+    asks = {name: [wish.logstore for wish in each.wishes] for name, each in said.items()}
+    assert asks == {"nginx": ["web_access"], "audit": ["audit"], "cache": [], "helper": []}
+    assert [name for name, each in said.items() if each.excluded] == ["cache"]
+    assert said["helper"].tags == (("team", "shop"),)

@@ -57,7 +57,7 @@ def _entry(
         "podUids": [uid for _, uid in named],
     }
     # Where pods differ, the Logstore is made by one of them: always the same.
-    create = dict(min((wish.create for _, wish in group), key=repr))
+    create = dict(min((wish.create for _, wish in group if wish.create), key=repr, default=()))
     return entry | ({"create": create} if create else {})
 
 

@@ -40,7 +40,7 @@ def seen(ctx: context.Context) -> list[granting.OptIn]:
                 each,
                 key=min(each.key, before.key),
                 pods=tuple(sorted({*before.pods, *each.pods})[:_MAX_PODS]),
-                create=min(before.create, each.create, key=repr),
+                create=_creation((before, each)),
             )
     return sorted(found.values())
 
@@ -148,7 +148,7 @@ async def _create_store(ctx: context.Context, namespace: str, store: str, wanted
     home, project = cache.place(wanted.grant.project)
     logstore = wanted.opt_ins[0].logstore
     spec: dict[str, Any] = {"projectRef": {"name": project, "namespace": home}}
-    spec |= dict(min((each.create for each in wanted.opt_ins), key=repr))
+    spec |= dict(_creation(wanted.opt_ins))
     if logstore != store:
         spec["logStoreName"] = logstore
     metadata = {"name": store, "namespace": namespace, "labels": {LABEL: "true"}}
@@ -159,6 +159,11 @@ async def _create_store(ctx: context.Context, namespace: str, store: str, wanted
             raise
     else:
         ctx.cache.put(kinds.STORE, made)
+
+
+def _creation(opt_ins: Iterable[granting.OptIn]) -> tuple[tuple[str, Any], ...]:
+    """How the LogStore is made: as one of those says that say something, always the same one."""
+    return min((each.create for each in opt_ins if each.create), key=repr, default=())
 
 
 def _selector(wanted: _Wanted) -> dict[str, Any]:
