@@ -36,6 +36,7 @@ BY_NAME = {
         kinds.DAEMON_SET,
         kinds.LEASE,
         kinds.EVENT,
+        kinds.POD,
     )
 }
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
