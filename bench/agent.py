@@ -11,7 +11,6 @@ installed. Ratios are within one run; figures of other machines do not compare.
 import argparse
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import shutil
@@ -27,6 +26,7 @@ from typing import Final
 
 import corpus
 import ingest as measuring
+from reporting import report
 
 from harness import ingest
 
@@ -294,16 +294,7 @@ def main() -> int:
         rows = measure(home, options.megabytes, options.rounds)
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    version = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    print(f"loghub-agent {version}, {options.megabytes} MB of log, one CPU\n")
-    for name, unit, value in rows:
-        print(f"  {name:<42} {value:>12,.2f} {unit}")
-    saved = ROOT / "build" / "bench-agent.json"
-    saved.write_text(json.dumps({"version": version, "rows": rows}, indent=1))
-    print(f"\nsaved as {saved.relative_to(ROOT)}")
+    report("loghub-agent", f"{options.megabytes} MB of log, one CPU", rows)
     return 0
 
 
