@@ -1,5 +1,7 @@
 """Reading pods as the API server sends them."""
 
+import json
+
 import pytest
 
 from loghub_agent import errors, pods
@@ -80,3 +82,20 @@ def test_state_gives_back_the_same_pod(make_pod):
 def test_foreign_state_is_refused(make_pod, change):
     with pytest.raises(errors.StateError):
         pods.from_state(pods.to_state(make_pod()) | change)
+
+
+def test_variables_of_ours_are_kept_and_survive_a_restart(make_pod_object):
+    document = make_pod_object()
+    document["spec"]["containers"][0]["env"] = [
+        {"name": "PASSWORD", "value": "secret"},
+        {"name": "aliyun_logs_web", "value": "stdout"},
+        {"name": "aliyun_logs_empty"},
+        {"name": "loong_logs_key", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+    ]
+    pod = pods.from_object(document)
+    assert pod.containers[0].environment == (
+        ("aliyun_logs_web", "stdout"),
+        ("aliyun_logs_empty", ""),
+        ("loong_logs_key", None),
+    )
+    assert pods.from_state(json.loads(json.dumps(pods.to_state(pod)))) == pod

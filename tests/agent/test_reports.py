@@ -47,6 +47,7 @@ def test_report_has_the_contracts_shape(build):
             }
         ],
         "optIns": [],
+        "problems": [],
         "errors": [],
     }
 

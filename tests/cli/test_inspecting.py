@@ -79,7 +79,7 @@ def test_matches_names_the_pod_that_a_config_takes_and_why_not_the_other(shop, l
     assert f"LogConfig {shop}/optin-access: takes 1 container of 1 of the" in done.stdout
     [row] = [each for each in done.stdout.splitlines() if each.startswith("web ")]
     assert f"node-{shop} applied pipeline" in row
-    assert f"annotation {LOGSTORE} must be 'access'; the pod has 'UPPER'" in done.stdout
+    assert "takes containers that ask for access; asked: UPPER" in done.stdout
     found = json.loads(loghub("matches", "optin-access", "-n", shop, "-o", "json").stdout)
     assert (found["works"], found["taken"][0]["containers"]) == (True, ["app"])
     assert [each["pod"] for each in found["refused"]] == ["bad"]

@@ -35,6 +35,8 @@ BY_NAME = {
         kinds.SERVICE_ACCOUNT,
         kinds.DAEMON_SET,
         kinds.LEASE,
+        kinds.EVENT,
+        kinds.POD,
     )
 }
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

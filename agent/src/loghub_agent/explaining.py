@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from loghub_agent import collecting, matching, planning, pods
+from loghub_agent import collecting, hearing, matching, planning, pods, wishes
 from loghub_agent.config import plan
 
 _MAX_PODS: Final = 20
@@ -77,7 +77,12 @@ def _container(
     state = "deleted, its last lines are read" if resident.gone else "on this node"
     yield f"{pod.namespace}/{pod.name}/{container.name} ({state})"
     yield f"  files      {folder}"
-    if pod.excluded:
+    heard, problems = hearing.heard(pod)
+    said = heard[container.name]
+    for problem in problems:
+        if problem.container in {"", container.name}:
+            yield f"  its own key {problem.key}: {problem.message}"
+    if said.excluded:
         yield f"  no pipeline takes it: the pod has the annotation {pods.EXCLUDE}=true; remove it"
         return
     refusals = {outcome.name: outcome.refusal for outcome in loop.catalog.outcomes()}
@@ -89,7 +94,7 @@ def _container(
         if version is None or version.pipeline is None:
             yield f"  refused    {name}: {refusal}"
             continue
-        why_not = list(_why_not(version.pipeline, pod, container.name))
+        why_not = list(_why_not(version.pipeline, pod, container.name, said))
         if why_not:
             yield f"  not by     {name}: {'; '.join(why_not)}"
             continue
@@ -103,14 +108,22 @@ def _container(
         yield "  no pipeline has been given to this agent yet"
 
 
-def _why_not(pipeline: plan.Pipeline, pod: pods.Pod, container: str) -> Iterator[str]:
+def _why_not(
+    pipeline: plan.Pipeline, pod: pods.Pod, container: str, said: wishes.Said
+) -> Iterator[str]:
     """Yield every condition that does not hold."""
     if pipeline.namespaces and pod.namespace not in pipeline.namespaces:
         yield f"it takes namespaces {', '.join(sorted(pipeline.namespaces))} only"
     if container in pipeline.exclude_container_names:
         yield f"it leaves out containers called {container}"
-    elif not matching.takes_container(pipeline, container):
+    elif pipeline.container_names and container not in pipeline.container_names:
         yield f"it takes containers called {', '.join(sorted(pipeline.container_names))} only"
+    elif pipeline.opt_in is not None and not wishes.granted(pipeline.opt_in, said):
+        asked = ", ".join(wish.logstore for wish in said.wishes) or "nothing"
+        wanted = pipeline.opt_in.logstore
+        yield f"it takes containers that ask for {wanted} themselves; this one asks for {asked}"
+    elif pipeline.excludes_by_default and said.excluded is None:
+        yield f"the namespace has {pods.EXCLUDE}=true; the pod can say {pods.EXCLUDE}=false"
     if not matching.selects(pipeline, pod):
         yield from _unselected(pipeline, pod)
 

@@ -6,7 +6,7 @@ namespaces does not pay for pipelines of two thousand.
 
 from collections.abc import Iterable, Iterator
 
-from loghub_agent import pods
+from loghub_agent import pods, wishes
 from loghub_agent.config import plan
 
 
@@ -24,8 +24,6 @@ class Index:
 
     def taking(self, pod: pods.Pod) -> Iterator[plan.Pipeline]:
         """Yield the pipelines that select `pod`, whatever containers they take of it."""
-        if pod.excluded:
-            return
         for candidates in (self._everywhere, self._by_namespace.get(pod.namespace, ())):
             for pipeline in candidates:
                 if selects(pipeline, pod):
@@ -44,8 +42,14 @@ def selects(pipeline: plan.Pipeline, pod: pods.Pod) -> bool:
     )
 
 
-def takes_container(pipeline: plan.Pipeline, name: str) -> bool:
-    """Say whether `pipeline` takes a container of this name from a pod that it selects."""
-    if name in pipeline.exclude_container_names:
+def takes_container(pipeline: plan.Pipeline, name: str, said: wishes.Said) -> bool:
+    """Say whether `pipeline` takes a container from a pod that it selects.
+
+    `said` is what the container says for itself.
+    """
+    excluded = pipeline.excludes_by_default if said.excluded is None else said.excluded
+    if excluded or name in pipeline.exclude_container_names:
+        return False
+    if pipeline.opt_in is not None and not wishes.granted(pipeline.opt_in, said):
         return False
     return not pipeline.container_names or name in pipeline.container_names

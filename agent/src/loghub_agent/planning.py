@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from loghub_agent import matching, pods
+from loghub_agent import hearing, matching, pods, wishes
 from loghub_agent.config import plan
 
 _SAMPLES: Final = 5
@@ -65,14 +65,18 @@ def build(
     seen: set[SourceKey] = set()
     for resident in sorted(residents, key=_order):
         taken: list[SourceKey] = []
+        heard, _ = hearing.heard(resident.pod)
         for pipeline in index.taking(resident.pod):
             before = len(taken)
-            for container in _containers(pipeline, resident.pod):
+            for container in _containers(pipeline, resident.pod, heard):
                 key = (pipeline.name, f"{resident.pod.log_uid}/{container.name}")
                 if key not in seen:
                     seen.add(key)
                     taken.append(key)
-                    source = _source(pipeline, resident, container, pods_dir=pods_dir, node=node)
+                    said = heard[container.name]
+                    source = _source(
+                        pipeline, resident, (container, said), pods_dir=pods_dir, node=node
+                    )
                     rendered[pipeline.name].append(source)
             if len(taken) > before and not resident.gone:
                 _count(matches[pipeline.name], resident.pod, len(taken) - before)
@@ -89,12 +93,24 @@ def _order(resident: Resident) -> tuple[bool, str, str, str]:
     return resident.gone, pod.namespace, pod.name, pod.uid
 
 
-def _containers(pipeline: plan.Pipeline, pod: pods.Pod) -> Iterator[pods.Container]:
+def _containers(
+    pipeline: plan.Pipeline, pod: pods.Pod, heard: Mapping[str, wishes.Said]
+) -> Iterator[pods.Container]:
     return (
         container
         for container in pod.containers
-        if matching.takes_container(pipeline, container.name)
+        if matching.takes_container(pipeline, container.name, heard[container.name])
+        and _streams(pipeline, heard[container.name])
     )
+
+
+def _streams(pipeline: plan.Pipeline, said: wishes.Said) -> str:
+    """JSON text of the streams to read; empty where the container wants none of the pipeline's."""
+    if pipeline.opt_in is None:
+        return pipeline.streams
+    wanted = {stream for wish in wishes.granted(pipeline.opt_in, said) for stream in wish.streams}
+    streams = [stream for stream in json.loads(pipeline.streams) if stream in wanted]
+    return json.dumps(streams) if streams else ""
 
 
 def _count(match: Match, pod: pods.Pod, containers: int) -> None:
@@ -107,21 +123,31 @@ def _count(match: Match, pod: pods.Pod, containers: int) -> None:
 def _source(
     pipeline: plan.Pipeline,
     resident: Resident,
-    container: pods.Container,
+    about: tuple[pods.Container, wishes.Said],
     *,
     pods_dir: str,
     node: str,
 ) -> str:
-    pod = resident.pod
+    pod, (container, said) = resident.pod, about
+    own = _own_tags(pipeline, said)
     source = {
         "id": f"{pod.log_uid}/{container.name}",
         "dir": f"{pods_dir}/{pod.directory}/{container.name}",
         "source": pod.ip or node,
-        "tags": list(_tags(pipeline, pod, container, node).items()),
+        "tags": list((_tags(pipeline, pod, container, node) | own).items()),
         "ended": resident.ended,
     }
     text = json.dumps(source, ensure_ascii=False, separators=(",", ":"))
-    return f'{text[:-1]},"streams":{pipeline.streams}}}'
+    return f'{text[:-1]},"streams":{_streams(pipeline, said)}}}'
+
+
+def _own_tags(pipeline: plan.Pipeline, said: wishes.Said) -> dict[str, str]:
+    """The tags that the container asks for together with the pipeline's Logstore."""
+    if pipeline.opt_in is None:
+        return {}
+    return {
+        name: value for wish in wishes.granted(pipeline.opt_in, said) for name, value in wish.tags
+    }
 
 
 def _tags(

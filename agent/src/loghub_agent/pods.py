@@ -8,7 +8,7 @@ A pod object is 5 to 20 KB of JSON; what stays here is about 1 KB.
 import dataclasses
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from loghub_agent import errors
@@ -18,6 +18,10 @@ PREFIX: Final = "loghub.dev/"
 EXCLUDE: Final = PREFIX + "exclude"
 LOGSTORE: Final = PREFIX + "logstore"
 PROJECT: Final = PREFIX + "project"
+VARIABLES: Final = ("loong_logs_", "aliyun_logs_")
+"""Prefixes of containers' variables that are ours to read; the first one wins."""
+MAX_VARIABLES: Final = 100
+"""Such variables kept of one container; a guess: some ten keys with every suffix."""
 
 _CONFIG_HASH: Final = "kubernetes.io/config.hash"
 _HASH_FORM: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -36,6 +40,8 @@ class Container:
 
     name: str
     image: str
+    environment: tuple[tuple[str, str | None], ...] = ()
+    """Variables with one of our prefixes; None stands for a value that is not in the pod."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,11 +69,6 @@ class Pod:
     def directory(self) -> str:
         """The name of its directory beneath /var/log/pods."""
         return f"{self.namespace}_{self.name}_{self.log_uid}"
-
-    @property
-    def excluded(self) -> bool:
-        """Whether the pod asks not to be collected at all."""
-        return self.annotations is not None and self.annotations.get(EXCLUDE) == "true"
 
 
 def from_object(document: Mapping[str, Any]) -> Pod:
@@ -108,7 +109,21 @@ def _interned(values: Mapping[str, str], longest: int = sys.maxsize) -> dict[str
 def _containers(spec: Mapping[str, Any]) -> Iterator[Container]:
     for section in _SECTIONS:
         for container in spec.get(section) or ():
-            yield Container(sys.intern(container["name"]), sys.intern(container.get("image") or ""))
+            yield Container(
+                sys.intern(container["name"]),
+                sys.intern(container.get("image") or ""),
+                tuple(_environment(container))[:MAX_VARIABLES],
+            )
+
+
+def _environment(container: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    for variable in container.get("env") or ():
+        name = variable["name"]
+        if name.startswith(VARIABLES):
+            # Without valueFrom, no value is the empty one.
+            value = None if variable.get("valueFrom") else variable.get("value") or ""
+            if value is None or len(value) <= limits.MAX_ANNOTATION_CHARACTERS:
+                yield sys.intern(name), value and sys.intern(value)
 
 
 def _runs(status: Mapping[str, Any]) -> bool:
@@ -127,8 +142,18 @@ def _grace(spec: Mapping[str, Any]) -> int:
 def to_state(pod: Pod) -> dict[str, Any]:
     """Return the pod as plain JSON values for the state directory."""
     state = {field.name: getattr(pod, field.name) for field in dataclasses.fields(pod)}
-    state["containers"] = [[container.name, container.image] for container in pod.containers]
+    state["containers"] = [_saved(container) for container in pod.containers]
     return state
+
+
+def _saved(container: Container) -> list[Any]:
+    """Name and image, as older versions write it, and variables where there are some."""
+    variables = [list(variable) for variable in container.environment]
+    return [container.name, container.image, *([variables] if variables else [])]
+
+
+def _restored(name: str, image: str, variables: Iterable[Iterable[str]] = ()) -> Container:
+    return Container(name, image, tuple((key, value) for key, value in variables))
 
 
 def from_state(state: Mapping[str, Any]) -> Pod:
@@ -138,7 +163,7 @@ def from_state(state: Mapping[str, Any]) -> Pod:
         StateError: it is not what `to_state` writes.
     """
     try:
-        containers = tuple(Container(name, image) for name, image in state["containers"])
+        containers = tuple(_restored(*saved) for saved in state["containers"])
         return Pod(**{**state, "containers": containers})
     except (KeyError, TypeError, ValueError) as fault:
         raise errors.StateError(f"a saved pod cannot be read: {fault}") from fault

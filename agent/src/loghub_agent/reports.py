@@ -58,7 +58,7 @@ def build(
             "startedAt": identity.started_at,
         },
         "pipelines": entries,
-        "optIns": optins.seen(residents),
+        **optins.report(residents),
         "errors": [sentence[:_MAX_SENTENCE] for sentence in sentences[:MAX_ERRORS]],
     }
 

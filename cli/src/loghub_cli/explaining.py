@@ -128,7 +128,7 @@ def decide(config: objects.Object, pod: objects.Object, facts: Facts) -> Decisio
     """What one LogConfig makes of one pod of its namespace."""
     selector = objects.spec(config).get("selector") or {}
     names = selecting.containers(pod)
-    containers = [Container(each, selecting.container_fault(selector, each)) for each in names]
+    containers = [Container(each, selecting.container_fault(selector, each, pod)) for each in names]
     faults = selecting.pod_faults(selector, pod)
     if selecting.excluded(pod):
         faults.insert(0, f"the pod has the annotation {selecting.EXCLUDE}=true")

@@ -14,10 +14,10 @@ from loghub_cli import objects, selecting
 PREFIX: Final = "loghub.dev/"
 LOGSTORE: Final = PREFIX + "logstore"
 PROJECT: Final = PREFIX + "project"
-_KNOWN: Final = (LOGSTORE, PROJECT, selecting.EXCLUDE)
+_KNOWN: Final = (LOGSTORE, PROJECT, PREFIX + "stdout", PREFIX + "tags", selecting.EXCLUDE)
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-"""A Logstore's name that a LogStore object can have too."""
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
+"""A Logstore's name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,10 +59,22 @@ def _outcome(key: str, pod: objects.Object, around: Surroundings) -> tuple[bool,
     if key == PROJECT:
         return _asked_project(pod, around)
     if key == selecting.EXCLUDE:
-        if selecting.excluded(pod):
-            return True, "Nothing of this pod is collected, whatever selects it."
-        return False, 'It does nothing: only the value "true" leaves a pod out.'
+        return _exclusion(selecting.annotations(pod)[key])
+    container, _, bare = key.rpartition(PREFIX)
+    if PREFIX + bare in _KNOWN:
+        if not container:
+            return True, "It refines what the pod's other keys ask for."
+        if container.removesuffix(".") in selecting.containers(pod):
+            return True, f"For container {container[:-1]}; it wins over {PREFIX}{bare}."
     return False, f"It does nothing in this version; known are {', '.join(_KNOWN)}."
+
+
+def _exclusion(value: str) -> tuple[bool, str]:
+    if value == "true":
+        return True, "Nothing is collected of containers that do not say otherwise."
+    if value == "false":
+        return True, "It is collected even where its namespace excludes pods by default."
+    return False, 'It does nothing: only "true" leaves a pod out, and "false" keeps it in.'
 
 
 def _asked_project(pod: objects.Object, around: Surroundings) -> tuple[bool, str]:
@@ -90,7 +102,7 @@ def _opt_in(pod: objects.Object, around: Surroundings) -> tuple[bool, str]:
     refused = refusal(found, namespace, around)
     if refused:
         return False, f"Refused: {refused}"
-    made = f"optin-{found[LOGSTORE]}"
+    made = _made(found[LOGSTORE], around) or f"optin-{found[LOGSTORE]}"
     if all(objects.name(each) != made for each in around.configs):
         return False, (
             f"Allowed, but LogConfig {namespace}/{made} is not there. The operator makes it when "
@@ -99,13 +111,22 @@ def _opt_in(pod: objects.Object, around: Surroundings) -> tuple[bool, str]:
     return True, f"Granted: LogConfig {namespace}/{made}."
 
 
+def _made(logstore: str, around: Surroundings) -> str:
+    """The name of the LogConfig that takes pods asking for a Logstore; empty without one."""
+    for each in around.configs:
+        opt_in = (objects.spec(each).get("selector") or {}).get("optIn") or {}
+        if opt_in.get("logstore") == logstore:
+            return objects.name(each)
+    return ""
+
+
 def refusal(annotations: Mapping[str, str], namespace: str, around: Surroundings) -> str:
     """Why the opt-in of a pod in `namespace` is refused; empty when it is granted."""
     wanted = annotations.get(LOGSTORE, "")
     if not _NAME.fullmatch(wanted):
         return (
-            f"{wanted!r} is no name that a LogStore can have: 3 to 63 lower-case letters, digits "
-            "or '-', with a letter or digit at both ends."
+            f"{wanted!r} is no name that a Logstore can have: 3 to 63 lower-case letters, digits, "
+            "'-' or '_', with a letter or digit at both ends."
         )
     project, why = _project(annotations.get(PROJECT, ""), namespace, around)
     if project is None:
@@ -118,7 +139,10 @@ def refusal(annotations: Mapping[str, str], namespace: str, around: Surroundings
         )
     if policy.get("annotations", "Enabled") != "Enabled":
         return f"LogProject {place} takes no opt-in by annotation: spec.optIn.annotations."
-    there = any(objects.name(each) == wanted for each in around.stores)
+    there = any(
+        wanted in {objects.name(each), objects.spec(each).get("logStoreName")}
+        for each in around.stores
+    )
     if not there and not policy.get("autoCreateLogStores", True):
         return (
             f"There is no LogStore {namespace}/{wanted}, and LogProject {place} makes none by "

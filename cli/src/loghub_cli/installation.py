@@ -156,7 +156,11 @@ def _object_problems(declared: Sequence[objects.Object]) -> Iterator[Problem]:
 def _report_problems(
     reports: Sequence[objects.Object], declared: Sequence[objects.Object]
 ) -> Iterator[Problem]:
-    made = {objects.place(each) for each in objects.of_kind(declared, "LogConfig")}
+    made = set()
+    for config in objects.of_kind(declared, "LogConfig"):
+        asked = (objects.spec(config).get("selector") or {}).get("optIn") or {}
+        logstore = asked.get("logstore") or objects.name(config).removeprefix("optin-")
+        made.add((objects.namespace(config), logstore))
     for found in sorted(reports, key=objects.place):
         report = found.get("report") or {}
         if errors := report.get("errors"):
@@ -164,7 +168,7 @@ def _report_problems(
             words = "; ".join(map(str, errors))
             yield _problem("AgentReport", *place, reason="AgentErrors", say=words)
     for (namespace, logstore), pods in sorted(_optins(reports).items()):
-        if f"{namespace}/optin-{logstore}" not in made:
+        if (namespace, logstore) not in made:
             words = f"{', '.join(pods)}: asks for Logstore {logstore!r}, and is not collected."
             yield _problem("Pod", namespace, pods[0], reason="OptInNotGranted", say=words)
 

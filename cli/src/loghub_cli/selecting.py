@@ -7,16 +7,15 @@ The same rules as the agent's, which alone decides; here they are only explained
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from loghub_cli import objects
+from loghub_cli import asking, objects
 
 EXCLUDE: Final = "loghub.dev/exclude"
-_SECTIONS: Final = ("initContainers", "containers", "ephemeralContainers")
 
 
 def containers(pod: objects.Object) -> list[str]:
     """Names of a pod's containers of any kind."""
     spec = objects.spec(pod)
-    return [str(each["name"]) for section in _SECTIONS for each in spec.get(section) or []]
+    return [str(each["name"]) for section in asking.SECTIONS for each in spec.get(section) or []]
 
 
 def annotations(pod: objects.Object) -> Mapping[str, str]:
@@ -25,8 +24,10 @@ def annotations(pod: objects.Object) -> Mapping[str, str]:
 
 
 def excluded(pod: objects.Object) -> bool:
-    """Whether the pod asks not to be collected at all."""
-    return annotations(pod).get(EXCLUDE) == "true"
+    """Whether the pod asks that none of its containers is collected."""
+    return all(asking.excluded(pod, each) for each in containers(pod)) and (
+        annotations(pod).get(EXCLUDE) == "true"
+    )
 
 
 def pod_faults(selector: Mapping[str, Any], pod: objects.Object) -> list[str]:
@@ -39,14 +40,33 @@ def pod_faults(selector: Mapping[str, Any], pod: objects.Object) -> list[str]:
     return faults
 
 
-def container_fault(selector: Mapping[str, Any], container: str) -> str:
-    """Why one container of a selected pod is not taken; empty when it is."""
+def container_fault(
+    selector: Mapping[str, Any], container: str, pod: objects.Object | None = None
+) -> str:
+    """Why one container of a selected pod is not taken; empty when it is.
+
+    Without the pod, its containers' own keys are left out of account.
+    """
+    if pod is not None:
+        own = _own_fault(selector, container, pod)
+        if own:
+            return own
     if container in (selector.get("excludeContainerNames") or []):
         return "spec.selector.excludeContainerNames leaves it out"
     wanted = selector.get("containerNames") or []
     if wanted and container not in wanted:
         return f"spec.selector.containerNames takes {', '.join(wanted)} only"
     return ""
+
+
+def _own_fault(selector: Mapping[str, Any], container: str, pod: objects.Object) -> str:
+    if asking.excluded(pod, container):
+        return f"the annotation {EXCLUDE}=true leaves it out"
+    opt_in = selector.get("optIn")
+    if not opt_in or asking.meant(opt_in, pod, container):
+        return ""
+    asked = ", ".join(wish.logstore for wish in asking.wishes(pod, container)) or "nothing"
+    return f"spec.selector.optIn takes containers that ask for {opt_in['logstore']}; asked: {asked}"
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -120,8 +120,10 @@ def pipeline(
     spec: configs.LogConfigSpec,
     store: tuple[str, stores.LogStoreSpec],
     where: Target,
+    *,
+    excludes_by_default: bool = False,
 ) -> dict[str, Any]:
-    """The LogPipeline's spec."""
+    """The LogPipeline's spec; its namespace may exclude all pods that do not say otherwise."""
     found: dict[str, Any] = {
         "version": _CONTRACT,
         "origin": {
@@ -151,6 +153,10 @@ def pipeline(
         "input": {"stdout": {"streams": list(spec.input.stdout.streams)}},
         "tags": {"static": dict(spec.tags.static), "podLabels": dict(spec.tags.pod_labels)},
     }
+    if spec.selector.opt_in is not None:
+        found["select"]["optIn"] = _explicit(spec.selector.opt_in)
+    if excludes_by_default:
+        found["select"]["excludesByDefault"] = True
     if spec.multiline is not None:
         found["multiline"] = _explicit(spec.multiline)
     return found | _shaping(spec)

@@ -29,6 +29,8 @@ def keys(kind: kinds.Kind, found: cache.Object, known: cache.Cache) -> Iterator[
         yield ORPHANS
     if kind in {kinds.PROJECT, kinds.STORE, kinds.NAMESPACE}:
         yield from _all(known, kinds.CONFIG)
+    if kind == kinds.STORE:
+        yield OPT_INS
     if kind == kinds.CONFIG:
         yield from (ORPHANS, OPT_INS)
     if kind == kinds.PIPELINE:

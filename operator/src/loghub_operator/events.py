@@ -5,6 +5,7 @@ the API server. Nothing depends on an Event: one that is dropped or refused is l
 """
 
 import datetime as dt
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -28,12 +29,30 @@ class Events:
     def __init__(self, api: cluster.Cluster, clock: Callable[[], float] = time.monotonic) -> None:
         self._api, self._clock = api, clock
         self._buckets: dict[str, tuple[float, float]] = {}
+        self._told: dict[str, None] = {}
 
     async def warn(
         self, kind: kinds.Kind, about: Mapping[str, Any], reason: str, sentence: str
     ) -> None:
         """Something is wrong with the object."""
         await self._write("Warning", kind, about, (reason, sentence))
+
+    async def warn_once(
+        self, kind: kinds.Kind, about: Mapping[str, Any], reason: str, sentence: str
+    ) -> None:
+        """Something is wrong for as long as the object is as it is: one event for each sentence.
+
+        The event's name comes from what it says, so that neither a restart nor a second replica
+        says it again while the first one is kept.
+        """
+        whole = "\n".join((str(about["metadata"].get("uid", "")), reason, sentence))
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
+        if digest in self._told:
+            return
+        if await self._write("Warning", kind, about, (reason, sentence), digest=digest):
+            self._told[digest] = None
+            if len(self._told) > _MAX_OBJECTS:
+                del self._told[next(iter(self._told))]
 
     async def tell(
         self, kind: kinds.Kind, about: Mapping[str, Any], reason: str, sentence: str
@@ -47,14 +66,24 @@ class Events:
         kind: kinds.Kind,
         about: Mapping[str, Any],
         said: tuple[str, str],
-    ) -> None:
+        *,
+        digest: str = "",
+    ) -> bool:
+        """Write it and say whether it is there now."""
         if not self._allowed(str(about["metadata"].get("uid", ""))):
             _log.info("an event was left out: too many on one object", extra={"said": said[1]})
-            return
+            return False
+        event = _event(type_, kind, about, said)
+        if digest:
+            event["metadata"]["name"] = event["metadata"].pop("generateName") + digest
         try:
-            await self._api.create(kinds.EVENT, _event(type_, kind, about, said))
+            await self._api.create(kinds.EVENT, event)
         except cluster.ClusterError as fault:
+            if digest and fault.conflict:
+                return True
             _log.warning("an event was not written: %s", fault)
+            return False
+        return True
 
     def _allowed(self, uid: str) -> bool:
         now = self._clock()

@@ -67,7 +67,7 @@ class Service:
         while True:
             try:
                 with self._forwarded() as endpoint:
-                    return asyncio.run(_pull(endpoint, key, (data["project"], logstore), within))
+                    return asyncio.run(pull(endpoint, key, (data["project"], logstore), within))
             except errors.SlsError as fault:
                 if fault.code == "LogStoreNotExist":
                     return []
@@ -103,9 +103,10 @@ class Service:
             process.communicate()
 
 
-async def _pull(
+async def pull(
     endpoint: str, key: Credentials, where: tuple[str, str], within: tuple[str, str]
 ) -> list[Record]:
+    """All records of a Logstore (project, name) between two moments, as `get_cursor` takes them."""
     found = []
     async with Client(Endpoint(endpoint), key) as client:
         for shard in await client.list_shards(*where):

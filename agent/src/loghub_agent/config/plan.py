@@ -9,7 +9,7 @@ import json
 import urllib.parse
 from typing import Final
 
-from loghub_agent import errors
+from loghub_agent import errors, wishes
 from loghub_agent.config import durations, limits, raw, selectors
 
 _PORTS: Final = range(1, 65536)
@@ -30,6 +30,10 @@ class Pipeline:
     container_names: frozenset[str]
     """Empty: every container."""
     exclude_container_names: frozenset[str]
+    opt_in: wishes.OptIn | None
+    """Given: only containers that ask for it themselves."""
+    excludes_by_default: bool
+    """Whether containers are left out unless they say that they want to be collected."""
     label_tags: tuple[tuple[str, str], ...]
     """Pairs of pod label and tag name."""
     static_tags: tuple[tuple[str, str], ...]
@@ -42,7 +46,7 @@ class Pipeline:
     @property
     def needs_pod_metadata(self) -> bool:
         """Say whether it selects by what only the API server knows of a pod."""
-        return bool(self.pod_labels or self.pod_annotations)
+        return bool(self.pod_labels or self.pod_annotations or self.opt_in)
 
 
 def resolve(document: object, *, name: str, namespace: str, generation: int) -> Pipeline:
@@ -69,10 +73,20 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
         pod_annotations=tuple(sorted(spec.select.pod_annotations.items())),
         container_names=frozenset(spec.select.container_names),
         exclude_container_names=frozenset(spec.select.exclude_container_names),
+        opt_in=_opt_in(spec.select.opt_in),
+        excludes_by_default=spec.select.excludes_by_default,
         label_tags=tuple(sorted(spec.label_tags.items())),
         static_tags=tuple(sorted(spec.static_tags.items())),
         streams=json.dumps([stream.lower() for stream in raw.STREAMS if stream in spec.streams]),
         head=json.dumps(head, ensure_ascii=False, separators=(",", ":"))[1:-1],
+    )
+
+
+def _opt_in(found: raw.OptIn | None) -> wishes.OptIn | None:
+    if found is None:
+        return None
+    return wishes.OptIn(
+        found.logstore, frozenset(found.projects), frozenset(found.via), found.unnamed
     )
 
 

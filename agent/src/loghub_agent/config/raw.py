@@ -36,6 +36,20 @@ class Destination:
     credentials_secret: str
 
 
+VIAS: Final = ("Annotation", "Environment")
+"""How a pod can ask for collection itself."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OptIn:
+    """The containers that ask for a Logstore themselves."""
+
+    logstore: str
+    projects: tuple[str, ...]
+    via: tuple[str, ...]
+    unnamed: bool
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Select:
     """Which containers: all of the given must hold, inside a list one is enough."""
@@ -45,6 +59,8 @@ class Select:
     pod_annotations: Mapping[str, str]
     container_names: tuple[str, ...]
     exclude_container_names: tuple[str, ...]
+    opt_in: OptIn | None = None
+    excludes_by_default: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -141,9 +157,27 @@ def _read_select(section: reading.Section | None) -> Select:
         ),
         container_names=section.texts("containerNames"),
         exclude_container_names=section.texts("excludeContainerNames"),
+        opt_in=_read_opt_in(section.section("optIn")),
+        excludes_by_default=section.flag("excludesByDefault"),
     )
     section.end()
     return select
+
+
+def _read_opt_in(section: reading.Section | None) -> OptIn | None:
+    if section is None:
+        return None
+    opt_in = OptIn(
+        logstore=section.text("logstore"),
+        projects=section.texts("projects") or ("",),
+        via=section.texts("via") or VIAS,
+        unnamed=section.flag("unnamed"),
+    )
+    for index, via in enumerate(opt_in.via):
+        if via not in VIAS:
+            section.refuse(f"via[{index}]", f"is {via[:80]!r}; it must be one of {', '.join(VIAS)}")
+    section.end()
+    return opt_in
 
 
 def _read_label_selector(section: reading.Section | None) -> selectors.LabelSelector:

@@ -6,7 +6,7 @@ An invalid or not yet usable LogConfig leaves its pipeline as it is: the last go
 from typing import Any, Final
 
 from loghub_operator import cache, compiling, conditions, kinds, queueing
-from loghub_operator.reconciling import context
+from loghub_operator.reconciling import context, granting
 from loghub_operator.reconciling.stores import project_of
 from loghub_operator.resources import configs, stores
 
@@ -116,7 +116,10 @@ async def _compile(
         raise context.NotReadyError("StoreNotReady", sentence)
     typed = (name, context.read(stores.LogStoreSpec, store))
     metadata = dict(found["metadata"])
-    return compiling.pipeline(metadata, spec, typed, ctx.target(project))
+    excludes = granting.annotations(ctx, home).get(granting.EXCLUDE) == "true"
+    return compiling.pipeline(
+        metadata, spec, typed, ctx.target(project), excludes_by_default=excludes
+    )
 
 
 async def _invalid(ctx: context.Context, found: context.Object, sentence: str) -> None:

@@ -1,91 +1,180 @@
-"""Opt-ins: what pods ask for by annotation becomes a visible, owned LogConfig.
+"""Opt-ins: what pods and namespaces ask for by their own keys becomes a visible, owned LogConfig.
 
-Agents report the annotations they see; here the project's policy decides. The LogConfig goes when
-no agent reports the opt-in any more; a LogStore that was made for it stays, since it holds data.
+Agents report the keys they see; `granting` decides. The LogConfig goes when no agent reports the
+opt-in any more; a LogStore that was made for it stays, since it holds data. A key that does not
+work is one Warning event on the pod, and takes nothing away from the others.
 """
 
 import dataclasses
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from loghub_operator import kinds
+from loghub_operator import cache, kinds
 from loghub_operator.cluster import ClusterError
-from loghub_operator.reconciling import context
-from loghub_operator.resources import model, projects
+from loghub_operator.reconciling import context, granting
 
 LABEL: Final = "loghub.dev/opt-in"
-_ANNOTATION: Final = "loghub.dev/logstore"
-_LOGSTORE: Final = re.compile(model.LOGSTORE_PATTERN)
+_CREATE: Final = frozenset(("retentionDays", "shardCount", "mode"))
+"""Fields of a LogStore that a pod may set when it is made."""
+_MAX_PODS: Final = 5
+"""Pods of one opt-in that are told why it is refused; of many alike some are enough."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, order=True)
-class OptIn:
-    """A Logstore that pods of a namespace ask for; the project is empty when they name none."""
+@dataclasses.dataclass(slots=True)
+class _Wanted:
+    """One LogConfig to be, and the opt-ins that it fulfils."""
 
-    namespace: str
-    logstore: str
-    project: str
+    grant: granting.Grant
+    opt_ins: list[granting.OptIn]
 
 
-def seen(ctx: context.Context) -> set[OptIn]:
-    """Every opt-in that some agent reports."""
-    reports = ctx.cache.all(kinds.REPORT, ctx.settings.namespace)
-    return {
-        OptIn(str(each["namespace"]), str(each["logstore"]), str(each.get("project", "")))
-        for found in reports
-        for each in found.get("report", {}).get("optIns", [])
-    }
+def seen(ctx: context.Context) -> list[granting.OptIn]:
+    """Every opt-in that some agent reports, those of several nodes as one."""
+    found: dict[tuple[str, str, str, str], granting.OptIn] = {}
+    for report in _reports(ctx):
+        for entry in report.get("optIns") or ():
+            each = _read(entry)
+            key = each.namespace, each.logstore, each.project, each.via
+            before = found.get(key, each)
+            found[key] = dataclasses.replace(
+                each,
+                key=min(each.key, before.key),
+                pods=tuple(sorted({*before.pods, *each.pods})[:_MAX_PODS]),
+                create=_creation((before, each)),
+            )
+    return sorted(found.values())
+
+
+def _reports(ctx: context.Context) -> Iterator[dict[str, Any]]:
+    for found in ctx.cache.all(kinds.REPORT, ctx.settings.namespace):
+        yield found.get("report") or {}
+
+
+def _read(entry: dict[str, Any]) -> granting.OptIn:
+    """An entry of a report; agents of the version before name neither the way nor the uids."""
+    named = zip(entry.get("pods") or (), entry.get("podUids") or (), strict=False)
+    create = {key: value for key, value in (entry.get("create") or {}).items() if key in _CREATE}
+    return granting.OptIn(
+        namespace=str(entry.get("namespace", "")),
+        logstore=str(entry.get("logstore", "")),
+        project=str(entry.get("project", "")),
+        via=str(entry.get("via", granting.ANNOTATION)),
+        key=str(entry.get("key", granting.LOGSTORE)),
+        pods=tuple((str(name), str(uid)) for name, uid in named),
+        create=tuple(sorted(create.items())),
+    )
 
 
 async def reconcile(ctx: context.Context) -> None:
-    """Make the owned LogConfigs as the opt-ins say."""
-    wanted: set[tuple[str, str]] = set()
-    for each in sorted(seen(ctx)):
-        if not _LOGSTORE.fullmatch(each.logstore) or "_" in each.logstore:
-            continue  # not a name that a LogStore object can have
-        project = _project(ctx, each)
-        if project is None:
-            continue
-        wanted.add((each.namespace, config_name(each.logstore)))
-        await _ensure(ctx, each, project)
-    await _remove(ctx, wanted)
+    """Make the owned LogConfigs as the opt-ins say.
 
-
-def config_name(logstore: str) -> str:
-    """The LogConfig of an opt-in."""
-    return f"optin-{logstore}"
-
-
-async def _ensure(ctx: context.Context, each: OptIn, project: context.Object) -> None:
-    policy = context.read(projects.LogProjectSpec, project).opt_in
-    labels = {LABEL: "true"}
-    if ctx.cache.get(kinds.STORE, each.logstore, each.namespace) is None:
-        if not policy.auto_create_log_stores:
-            return
-        reference = {
-            "name": project["metadata"]["name"],
-            "namespace": project["metadata"]["namespace"],
-        }
-        metadata = {"name": each.logstore, "namespace": each.namespace, "labels": labels}
-        store = {"metadata": metadata, "spec": {"projectRef": reference}}
+    Raises:
+        ClusterError: the API server refused something; all else is done.
+    """
+    await _tell_problems(ctx)
+    wanted = await _decide(ctx)
+    faults: list[ClusterError] = []
+    for (namespace, store), each in wanted.items():
         try:
-            ctx.cache.put(kinds.STORE, await ctx.cluster.create(kinds.STORE, store))
+            await _ensure(ctx, namespace, store, each)
         except ClusterError as fault:
-            if not fault.conflict:
-                raise
-    name = config_name(each.logstore)
-    spec: dict[str, Any] = {
-        "logStoreRef": {"name": each.logstore},
-        "input": {"stdout": {}},
-        "selector": {"podAnnotations": {_ANNOTATION: each.logstore}},
-    }
-    known = ctx.cache.get(kinds.CONFIG, name, each.namespace)
+            faults.append(fault)  # one namespace that is going away stops no other
+    await _remove(ctx, {(namespace, config_name(store)) for namespace, store in wanted})
+    if faults:
+        raise faults[0]
+
+
+def config_name(store: str) -> str:
+    """The LogConfig of an opt-in into a LogStore."""
+    return f"optin-{store}"
+
+
+async def _decide(ctx: context.Context) -> dict[tuple[str, str], _Wanted]:
+    """What is granted, by namespace and LogStore; who is refused hears it."""
+    world = granting.World(ctx)
+    wanted: dict[tuple[str, str], _Wanted] = {}
+    for each in [*seen(ctx), *granting.defaults(ctx)]:
+        try:
+            grant = world.grant(each)
+        except (granting.RefusedError, context.NotReadyError) as fault:
+            sentence = f"{each.key} asks for Logstore {each.logstore[:80]!r}: {fault}"
+            await _refuse(ctx, each, sentence)
+            continue
+        place = each.namespace, grant.store
+        wanted.setdefault(place, _Wanted(grant, [])).opt_ins.append(each)
+    return wanted
+
+
+async def _refuse(ctx: context.Context, each: granting.OptIn, sentence: str) -> None:
+    if each.unnamed:
+        found = ctx.cache.get(kinds.NAMESPACE, each.namespace)
+        if found is not None:
+            await ctx.events.warn_once(kinds.NAMESPACE, found, "OptInRefused", sentence)
+    for name, uid in each.pods:
+        about = {"metadata": {"name": name, "namespace": each.namespace, "uid": uid}}
+        await ctx.events.warn_once(kinds.POD, about, "OptInRefused", sentence)
+
+
+async def _tell_problems(ctx: context.Context) -> None:
+    for report in _reports(ctx):
+        for each in report.get("problems") or ():
+            metadata = {key: str(each.get(of, "")) for key, of in _ABOUT.items()}
+            of = f"container {each['container']}: " if each.get("container") else ""
+            sentence = f"{of}{each.get('key', '')} {each.get('message', '')}"
+            if all(metadata.values()):
+                about = {"metadata": metadata}
+                await ctx.events.warn_once(kinds.POD, about, "InvalidOptIn", sentence)
+
+
+_ABOUT: Final = {"name": "pod", "namespace": "namespace", "uid": "uid"}
+"""Metadata of a pod by the report's fields."""
+
+
+async def _ensure(ctx: context.Context, namespace: str, store: str, wanted: _Wanted) -> None:
+    labels = {LABEL: "true"}
+    if not wanted.grant.exists:
+        await _create_store(ctx, namespace, store, wanted)
+    name = config_name(store)
+    spec = {"logStoreRef": {"name": store}, "input": {"stdout": {}}, "selector": _selector(wanted)}
+    known = ctx.cache.get(kinds.CONFIG, name, namespace)
     if known is not None and known.get("spec") == spec:
         return
-    metadata = {"name": name, "namespace": each.namespace, "labels": labels}
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
     applied = await ctx.cluster.apply(kinds.CONFIG, {"metadata": metadata, "spec": spec})
     ctx.cache.put(kinds.CONFIG, applied)
+
+
+async def _create_store(ctx: context.Context, namespace: str, store: str, wanted: _Wanted) -> None:
+    home, project = cache.place(wanted.grant.project)
+    logstore = wanted.opt_ins[0].logstore
+    spec: dict[str, Any] = {"projectRef": {"name": project, "namespace": home}}
+    spec |= dict(_creation(wanted.opt_ins))
+    if logstore != store:
+        spec["logStoreName"] = logstore
+    metadata = {"name": store, "namespace": namespace, "labels": {LABEL: "true"}}
+    try:
+        made = await ctx.cluster.create(kinds.STORE, {"metadata": metadata, "spec": spec})
+    except ClusterError as fault:
+        if not fault.conflict:
+            raise
+    else:
+        ctx.cache.put(kinds.STORE, made)
+
+
+def _creation(opt_ins: Iterable[granting.OptIn]) -> tuple[tuple[str, Any], ...]:
+    """How the LogStore is made: as one of those says that say something, always the same one."""
+    return min((each.create for each in opt_ins if each.create), key=repr, default=())
+
+
+def _selector(wanted: _Wanted) -> dict[str, Any]:
+    first = wanted.opt_ins[0]
+    named = sorted({each.project for each in wanted.opt_ins if not each.unnamed})
+    opt_in: dict[str, Any] = {"logstore": first.logstore, "via": list(wanted.grant.via)}
+    if named:
+        opt_in["projects"] = named
+    if any(each.unnamed for each in wanted.opt_ins):
+        opt_in["unnamed"] = True
+    return {"optIn": opt_in}
 
 
 async def _remove(ctx: context.Context, wanted: set[tuple[str, str]]) -> None:
@@ -97,20 +186,3 @@ async def _remove(ctx: context.Context, wanted: set[tuple[str, str]]) -> None:
 
 def _owned(found: Iterable[context.Object]) -> Iterable[context.Object]:
     return (each for each in found if (each["metadata"].get("labels") or {}).get(LABEL) == "true")
-
-
-def _project(ctx: context.Context, each: OptIn) -> context.Object | None:
-    """The project an opt-in means and may use, or None."""
-    if each.project:
-        namespace, _, name = each.project.rpartition("/")
-        found = ctx.cache.get(kinds.PROJECT, name, namespace or each.namespace)
-    else:
-        own = list(ctx.cache.all(kinds.PROJECT, each.namespace))
-        found = own[0] if len(own) == 1 else None
-        if found is None and ctx.settings.default_project and not own:
-            namespace, name = ctx.settings.default_project
-            found = ctx.cache.get(kinds.PROJECT, name, namespace)
-    if found is None or not context.allowed(found, each.namespace, ctx):
-        return None
-    spec = context.read(projects.LogProjectSpec, found)
-    return found if spec.opt_in.annotations == "Enabled" else None

@@ -21,6 +21,27 @@ class Input(model.Model):
     stdout: Stdout
 
 
+class OptIn(model.Model):
+    """Containers that ask for a Logstore by their own keys; the operator writes it for them."""
+
+    logstore: Annotated[str, pydantic.Field(min_length=1, max_length=63)]
+    projects: list[Annotated[str, pydantic.Field(max_length=1024)]] = pydantic.Field(
+        default=[""],
+        max_length=64,
+        description="Spellings of the project that are meant; the empty one is none.",
+    )
+    via: list[Literal["Annotation", "Environment"]] = pydantic.Field(
+        default=["Annotation", "Environment"],
+        min_length=1,
+        max_length=2,
+        description="Ways of asking that count: annotations of the pod, variables of a container.",
+    )
+    unnamed: bool = pydantic.Field(
+        default=False,
+        description="Containers that ask for nothing too: a namespace's default.",
+    )
+
+
 class Selector(model.Model):
     """Which containers of the namespace; all that is given must hold, and nothing selects all."""
 
@@ -28,6 +49,7 @@ class Selector(model.Model):
     pod_annotations: model.Labels = pydantic.Field(default={})
     container_names: list[model.Name] = pydantic.Field(default=[], max_length=64)
     exclude_container_names: list[model.Name] = pydantic.Field(default=[], max_length=64)
+    opt_in: OptIn | None = None
 
 
 class Multiline(model.Model):

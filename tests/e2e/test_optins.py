@@ -1,0 +1,102 @@
+"""Pods that ask for collection by their own keys, on a real cluster."""
+
+import pytest
+
+from stage import service, waiting, workloads
+from stage.kubernetes import Cluster
+from stage.service import Service
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+
+def with_variables(pod: dict, **variables: str) -> dict:
+    """The pod, its container `app` with these variables."""
+    env = [{"name": name, "value": value} for name, value in variables.items()]
+    pod["spec"]["containers"][0]["env"] = env
+    return pod
+
+
+def with_container(pod: dict, name: str, command: list[str]) -> dict:
+    """The pod with a second container that has no variables."""
+    first = pod["spec"]["containers"][0]
+    second = {key: value for key, value in first.items() if key != "env"}
+    pod["spec"]["containers"].append(second | {"name": name, "command": command})
+    return pod
+
+
+def until_all(reader: Service, store: str, namespace: str, last: int) -> list[service.Record]:
+    """The records of a Logstore once lines 1 to `last` are there."""
+    wanted = set(range(1, last + 1))
+
+    def look() -> list[service.Record]:
+        found = reader.records(store, project="app", namespace=namespace)
+        return found if wanted <= set(service.numbers(found)) else []
+
+    return waiting.until(f"lines 1 to {last} in {store}", look, seconds=120, every=1)
+
+
+def until_warned(cluster: Cluster, namespace: str, pod: str) -> list[dict]:
+    """The Warning events of ours on a pod, once there is one."""
+
+    def look() -> list[dict]:
+        return [
+            each
+            for each in cluster.list("event", "-n", namespace)
+            if each["involvedObject"]["name"] == pod and each["reason"] == "InvalidOptIn"
+        ]
+
+    return waiting.until(f"a warning on pod {pod}", look, every=1)
+
+
+def test_variable_opts_one_container_in_and_a_bad_one_is_one_event(installed, namespace, service):
+    pod = with_variables(
+        workloads.pod("web", namespace, workloads.counting(1, 20, 0.1)),
+        aliyun_logs_web="stdout",
+        aliyun_logs_web_tags="team=shop",
+        aliyun_logs_web_ttl="7",
+        aliyun_logs_web_shard="many",
+    )
+    installed.apply(
+        workloads.project("app", namespace, projectName=namespace),
+        with_container(pod, "side", workloads.counting(1001, 1020)),
+    )
+    records = until_all(service, "web", namespace, 20)
+    assert {record.tags["_container_name_"] for record in records} == {"app"}
+    assert {record.tags["team"] for record in records} == {"shop"}
+    assert installed.get("logconfig", "optin-web", namespace) is not None
+    assert installed.get("logstore", "web", namespace)["spec"]["retentionDays"] == 7
+    [event] = until_warned(installed, namespace, "web")
+    assert event["type"] == "Warning"
+    assert "aliyun_logs_web_shard" in event["message"]
+
+
+def test_namespaces_default_pod_and_container_win_in_that_order(installed, namespace, service):
+    annotated = workloads.namespace(namespace)
+    annotated["metadata"]["annotations"] = {"loghub.dev/logstore": "of-space"}
+    of_pod = workloads.pod(
+        "layered",
+        namespace,
+        workloads.counting(1, 10, 0.1),
+        annotations={
+            "loghub.dev/logstore": "of-pod",
+            "side.loghub.dev/logstore": "of-container",
+        },
+    )
+    installed.apply(
+        annotated,
+        workloads.project("app", namespace, projectName=namespace),
+        workloads.pod("silent", namespace, workloads.counting(1, 10, 0.1)),
+        with_container(of_pod, "side", workloads.counting(1, 10, 0.1)),
+    )
+    found = {
+        store: {
+            (record.pod, record.tags["_container_name_"])
+            for record in until_all(service, store, namespace, 10)
+        }
+        for store in ("of-space", "of-pod", "of-container")
+    }
+    assert found == {
+        "of-space": {("silent", "app")},
+        "of-pod": {("layered", "app")},
+        "of-container": {("layered", "side")},
+    }

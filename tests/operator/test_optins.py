@@ -1,0 +1,223 @@
+"""Pods' own keys, as agents report them, become LogConfigs or one Warning event on the pod."""
+
+import uuid
+
+import pytest
+
+from loghub_operator import events, kinds
+from loghub_operator.cluster import ClusterError
+from stage import waiting, workloads
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(240)]
+
+SYSTEM = "loghub-system"
+
+
+def entry(namespace: str, logstore: str, **changes: object) -> dict:
+    """One opt-in as an agent reports it, of a pod of its own."""
+    name = f"pod-of-{logstore.replace('_', '-').lower()}"
+    return {
+        "namespace": namespace,
+        "logstore": logstore,
+        "project": "",
+        "via": "Environment",
+        "key": f"aliyun_logs_{logstore}",
+        "pods": [name],
+        "podUids": [f"uid-of-{namespace}-{name}"],
+        **changes,
+    }
+
+
+def report(cluster, namespace: str, *opt_ins: dict, problems: tuple[dict, ...] = ()) -> str:
+    """Apply a node's report; each test has a node of its own."""
+    node = f"{namespace}-node"
+    about = {"version": "0", "pod": "p", "pool": "default", "startedAt": ""}
+    cluster.apply(
+        {
+            "apiVersion": "loghub.dev/v1alpha1",
+            "kind": "AgentReport",
+            "metadata": {"name": node, "namespace": SYSTEM},
+            "report": {
+                "node": node,
+                "agent": about,
+                "pipelines": [],
+                "optIns": list(opt_ins),
+                "problems": list(problems),
+                "errors": [],
+            },
+        }
+    )
+    return node
+
+
+@pytest.fixture
+def asked(cluster, namespace):
+    """A project in the namespace, and a way to report; the report goes with the test."""
+
+    def ask(*opt_ins: dict, problems: tuple[dict, ...] = (), **policy: object) -> None:
+        cluster.apply(workloads.project("app", namespace, projectName=namespace, optIn=policy))
+        cluster.until("LogProject", "app", namespace, Ready="True")
+        report(cluster, namespace, *opt_ins, problems=problems)
+
+    yield ask
+    cluster.delete("AgentReport", f"{namespace}-node", SYSTEM)
+
+
+def warnings(cluster, namespace: str, reason: str) -> list[tuple[str, str]]:
+    """The pods of a namespace that were warned for that reason, and the words."""
+    return [
+        (each["involvedObject"]["name"], each["message"])
+        for each in cluster.list("Event", namespace)
+        if each["type"] == "Warning" and each["reason"] == reason
+    ]
+
+
+def until_warned(cluster, namespace: str, reason: str) -> list[tuple[str, str]]:
+    return waiting.until(f"a warning {reason}", lambda: warnings(cluster, namespace, reason))
+
+
+def select_of(cluster, namespace: str) -> dict[str, dict]:
+    """What the pipelines of a namespace select, by their Logstore."""
+    return {
+        each["spec"]["destination"]["logstore"]: each["spec"]["select"]
+        for each in cluster.list("LogPipeline", SYSTEM)
+        if each["spec"]["origin"]["namespace"] == namespace
+    }
+
+
+def test_variable_becomes_a_config_and_a_logstore_as_it_says(cluster, namespace, asked):
+    create = {"retentionDays": 7, "shardCount": 3, "mode": "Query"}
+    asked(entry(namespace, "web", create=create))
+    cluster.until("LogConfig", "optin-web", namespace, Ready="True")
+    spec = cluster.get("LogStore", "web", namespace)["spec"]
+    assert create.items() <= spec.items()
+    assert select_of(cluster, namespace)["web"]["optIn"] == {
+        "logstore": "web",
+        "projects": [""],
+        "via": ["Annotation", "Environment"],
+        "unnamed": False,
+    }
+    before = cluster.get("LogConfig", "optin-web", namespace)["metadata"]["generation"]
+    report(cluster, namespace, entry(namespace, "web"), entry(namespace, "orders"))
+    cluster.until("LogConfig", "optin-orders", namespace, Ready="True")
+    after = cluster.get("LogConfig", "optin-web", namespace)["metadata"]["generation"]
+    assert after == before, "written anew though nothing changed"
+    report(cluster, namespace)
+    waiting.until(
+        "nobody asks any more", lambda: not cluster.get("LogConfig", "optin-web", namespace)
+    )
+    assert cluster.get("LogStore", "web", namespace) is not None
+
+
+def test_name_that_no_object_can_have_gets_an_object_of_another_name(
+    cluster, namespace, asked, service
+):
+    asked(entry(namespace, "access_log"))
+    waiting.until(
+        "a pipeline into access_log", lambda: "access_log" in select_of(cluster, namespace)
+    )
+    [store] = cluster.list("LogStore", namespace)
+    assert store["spec"]["logStoreName"] == "access_log"
+    assert store["metadata"]["name"].startswith("access-log-")
+
+
+def test_project_may_be_named_as_the_service_names_it(cluster, namespace, asked):
+    other = f"{namespace}-eu"
+    cluster.apply(workloads.project("other", namespace, projectName=other))
+    asked(entry(namespace, "web", project=other), entry(namespace, "web", project="app"))
+    waiting.until("two configs", lambda: len(cluster.list("LogConfig", namespace)) == 2)
+    found = {
+        each["spec"]["projectRef"]["name"]: each["spec"].get("logStoreName", "web")
+        for each in cluster.list("LogStore", namespace)
+    }
+    assert found == {"app": "web", "other": "web"}
+
+
+@pytest.mark.parametrize(
+    ("change", "policy", "words"),
+    [
+        ({}, {"environment": "Disabled"}, "spec.optIn.environment"),
+        ({"via": "Annotation"}, {"annotations": "Disabled"}, "spec.optIn.annotations"),
+        ({}, {"autoCreateLogStores": False}, "create the LogStore"),
+        ({"project": "nowhere"}, {}, "does not exist"),
+        ({"logstore": "UPPER"}, {}, "no Logstore name"),
+    ],
+)
+def test_refused_opt_in_is_one_event_on_the_pod_and_others_work(
+    cluster, namespace, asked, change, policy, words
+):
+    good = {"via": "Annotation" if policy.get("environment") else "Environment"}
+    cluster.apply(workloads.project("app", namespace, projectName=namespace))
+    cluster.apply(workloads.store("good", namespace, "app"))
+    asked(entry(namespace, "web") | change, entry(namespace, "good", **good), **policy)
+    [(pod, message)] = until_warned(cluster, namespace, "OptInRefused")
+    cluster.until("LogConfig", "optin-good", namespace, Ready="True")
+    assert pod == "pod-of-web"
+    assert words in message
+    assert "aliyun_logs_web" in message
+    names = [each["metadata"]["name"] for each in cluster.list("LogConfig", namespace)]
+    assert names == ["optin-good"]
+
+
+def test_bad_key_is_one_event_even_over_a_restart(cluster, namespace, asked, operator):
+    problem = {
+        "namespace": namespace,
+        "pod": "web-1",
+        "uid": uuid.uuid4().hex,
+        "container": "app",
+        "key": "aliyun_logs_web_ttl",
+        "message": "is 'x'; write a whole number from 1 to 3650",
+    }
+    asked(entry(namespace, "web"), problems=(problem,))
+    [(pod, message)] = until_warned(cluster, namespace, "InvalidOptIn")
+    assert pod == "web-1"
+    assert message.startswith("container app: aliyun_logs_web_ttl is 'x'")
+    cluster.until("LogConfig", "optin-web", namespace, Ready="True")
+    operator.kill()
+    operator.start()
+    report(cluster, namespace, entry(namespace, "orders"), problems=(problem,))
+    cluster.until("LogConfig", "optin-orders", namespace, Ready="True")
+    assert len(warnings(cluster, namespace, "InvalidOptIn")) == 1
+
+
+def test_namespaces_default_and_its_policy(cluster, namespace, asked):
+    asked(entry(namespace, "web"))
+    annotated = workloads.namespace(namespace)
+    annotated["metadata"]["annotations"] = {"loghub.dev/logstore": "rest"}
+    cluster.apply(annotated)
+    cluster.until("LogConfig", "optin-rest", namespace, Ready="True")
+    assert select_of(cluster, namespace)["rest"]["optIn"]["unnamed"] is True
+    assert "excludesByDefault" not in select_of(cluster, namespace)["web"]
+    annotated["metadata"]["annotations"] = {"loghub.dev/exclude": "true"}
+    cluster.apply(annotated)
+    waiting.until(
+        "the namespace is excluded by default",
+        lambda: select_of(cluster, namespace).get("web", {}).get("excludesByDefault"),
+    )
+    waiting.until(
+        "its default is gone", lambda: not cluster.get("LogConfig", "optin-rest", namespace)
+    )
+
+
+class Api:
+    """An API server whose answer to a creation can be chosen."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.fault: ClusterError | None = None
+
+    async def create(self, kind: kinds.Kind, wanted: dict) -> dict:
+        self.names.append(wanted["metadata"]["name"])
+        if self.fault is not None:
+            raise self.fault
+        return wanted
+
+
+async def test_event_that_could_not_be_written_is_tried_again_until_it_is_there():
+    api, about = Api(), {"metadata": {"name": "a", "namespace": "n", "uid": "u"}}
+    told = events.Events(api)
+    for status in (500, 409, None):
+        api.fault = ClusterError(status, "words") if status else None
+        await told.warn_once(kinds.POD, about, "InvalidOptIn", "words")
+    assert len(api.names) == 2
+    assert len(set(api.names)) == 1
