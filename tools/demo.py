@@ -58,8 +58,9 @@ def harness(*arguments: str) -> str:
 def install() -> None:
     """Install the chart, or bring an existing release to this state."""
     helm, kubectl = harness("tool", "helm"), harness("tool", "kubectl")
-    if run(helm, "list", "-n", NAMESPACE, "-q", quiet=True).split():
-        # Helm installs a chart's crds/ once and never upgrades them.
+    known = ("get", "crd", "logconfigs.loghub.dev", "--ignore-not-found")
+    if run(kubectl, *known, quiet=True).strip():
+        # Helm installs a chart's crds/ once, never upgrades them, and leaves them at an uninstall.
         run(
             kubectl,
             "apply",

@@ -20,6 +20,10 @@ def image_tag() -> str:
 
 def install(cluster: Cluster, *settings: str) -> None:
     """Install or upgrade the release and wait until it is ready; `settings` are `--set` pairs."""
+    if cluster.kubectl("get", "crd", "logconfigs.loghub.dev", "--ignore-not-found"):
+        # Helm installs a chart's crds/ once, never upgrades them, and leaves them at an uninstall.
+        options = ("--server-side", "--force-conflicts", "--field-manager=helm")
+        cluster.kubectl("apply", *options, "-f", "crds/")
     arguments = [f"--set={pair}" for pair in (f"image.tag={image_tag()}", *settings)]
     cluster.helm(
         "upgrade",
