@@ -3,7 +3,7 @@
 import pytest
 
 from stage import service, waiting, workloads
-from stage.kubernetes import Cluster
+from stage.kubernetes import Cluster, condition
 from stage.service import Service
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -82,9 +82,17 @@ def test_namespaces_default_pod_and_container_win_in_that_order(installed, names
             "side.loghub.dev/logstore": "of-container",
         },
     )
+    # An opt-in of a namespace that has no project yet makes the project `default`.
+    installed.apply(workloads.project("app", namespace, projectName=namespace))
+    waiting.until(
+        "the project is ready",
+        lambda: (
+            condition(installed.get("logproject", "app", namespace), "Ready").get("status")
+            == "True"
+        ),
+    )
     installed.apply(
         annotated,
-        workloads.project("app", namespace, projectName=namespace),
         workloads.pod("silent", namespace, workloads.counting(1, 10, 0.1)),
         with_container(of_pod, "side", workloads.counting(1, 10, 0.1)),
     )
