@@ -11,12 +11,10 @@ import argparse
 import asyncio
 import dataclasses
 import datetime as dt
-import json
 import os
 import pathlib
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +23,7 @@ from typing import Final
 
 import corpus
 import lz4.block
+from reporting import report
 
 from harness.ingest import ROOT_KEY, Service
 from loghub_ingest import _core
@@ -328,16 +327,7 @@ def main() -> int:
     (ROOT / "build").mkdir(exist_ok=True)
     _pin(0, 1)
     rows = measure(options.megabytes)
-    version = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    print(f"loghub-ingest {version}, {options.megabytes} MB of lines, one CPU\n")
-    for name, unit, value in rows:
-        print(f"  {name:<42} {value:>12,.2f} {unit}")
-    saved = ROOT / "build" / "bench-ingest.json"
-    saved.write_text(json.dumps({"version": version, "rows": rows}, indent=1))
-    print(f"\nsaved as {saved.relative_to(ROOT)}")
+    report("loghub-ingest", f"{options.megabytes} MB of lines, one CPU", rows)
     return 0
 
 

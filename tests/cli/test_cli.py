@@ -53,6 +53,15 @@ def test_span_that_is_none_says_how_to_write_one(span):
     assert "15m" in done.stderr
 
 
+def test_wrong_time_is_said_before_the_cluster_is_asked():
+    done = run("search", "web", "*", "--from=yesterday")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--from 'yesterday' is no moment" in done.stderr
+    done = run("tail", "web", "--since=soon")
+    assert done.returncode == 2
+    assert "15m" in done.stderr
+
+
 def test_service_that_is_away_is_one_sentence_and_no_trace():
     done = run(
         "logs",

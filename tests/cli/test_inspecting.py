@@ -73,6 +73,29 @@ def test_explain_as_json_has_the_same_answer(shop, loghub):
     assert (decision["matches"], decision["optIn"], decision["whyNot"]) == (True, True, [])
 
 
+def test_matches_names_the_pod_that_a_config_takes_and_why_not_the_other(shop, loghub):
+    done = loghub("matches", "optin-access", "-n", shop)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"LogConfig {shop}/optin-access: takes 1 container of 1 of the" in done.stdout
+    [row] = [each for each in done.stdout.splitlines() if each.startswith("web ")]
+    assert f"node-{shop} applied pipeline" in row
+    assert f"annotation {LOGSTORE} must be 'access'; the pod has 'UPPER'" in done.stdout
+    found = json.loads(loghub("matches", "optin-access", "-n", shop, "-o", "json").stdout)
+    assert (found["works"], found["taken"][0]["containers"]) == (True, ["app"])
+    assert [each["pod"] for each in found["refused"]] == ["bad"]
+
+
+def test_matches_of_a_config_that_is_not_there_names_those_that_are(shop, loghub):
+    done = loghub("matches", "gone", "-n", shop)
+    assert done.returncode == 1
+    assert f"no LogConfig gone in namespace {shop} (there: optin-access" in done.stderr
+
+
+def test_search_finds_the_store_and_its_key_in_the_cluster(shop, loghub):
+    done = loghub("search", "access", "* | SELECT count(*) AS n", "-n", shop)
+    assert (done.returncode, done.stdout.split()) == (0, ["n", "0"]), done.stderr
+
+
 def test_developer_who_may_read_one_namespace_only_gets_what_is_there(shop, apply, loghub):
     rules = [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},

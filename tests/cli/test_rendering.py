@@ -44,8 +44,16 @@ def test_time_out_of_range_is_shown_as_unknown():
     assert rendering.line({"__time__": "9" * 30}, "text", colour=False).startswith("-  ")
 
 
+@given(st.dictionaries(st.text(), st.text()))
+def test_json_holds_everything_and_no_control_character(found):
+    shown = rendering.line(found, "json", colour=False)
+    assert json.loads(shown) == found
+    assert all(unicodedata.category(char)[0] != "C" for char in shown)
+
+
 @given(st.text(), st.text())
 def test_no_control_sequence_reaches_the_terminal(content, pod):
     found = RECORD | {"content": content, "__tag__:_pod_name_": pod, "_time_": content}
-    shown = rendering.line(found, "text", colour=False)
-    assert all(unicodedata.category(char)[0] != "C" or char in "\n\t" for char in shown)
+    for shape in ("text", "raw"):
+        shown = rendering.line(found, shape, colour=False)
+        assert all(unicodedata.category(char)[0] != "C" or char in "\n\t" for char in shown)

@@ -1,6 +1,7 @@
 """The command line of `loghub` and `kubectl loghub`: arguments in, exit status out.
 
-`discovery` finds the Logstore, `forward` makes it reachable, `reading` reads, `rendering` prints;
+`command_line` reads them. `discovery` finds the Logstore, `forward` makes it reachable, `reading`
+reads, `rendering` and `results` print;
 `inspecting` answers what is about the installation instead of its lines.
 """
 
@@ -16,14 +17,16 @@ from typing import Final
 import aiohttp
 
 from loghub_cli import (
-    __version__,
+    command_line,
+    completing,
     discovery,
-    durations,
     errors,
     forward,
     inspecting,
     kubectl,
+    moments,
     reading,
+    results,
 )
 from loghub_cli.rendering import Record, line
 from slswire.client import Client, Endpoint
@@ -35,10 +38,7 @@ _EXIT_FAILED: Final = 1
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
 
-_ABOUT: Final = """\
-Reads the lines that loghub collected. A LogStore is found by kubectl's context and namespace; with
---endpoint and --project any SLS endpoint is read directly, with LOGHUB_ACCESS_KEY_ID and
-LOGHUB_ACCESS_KEY_SECRET as the key."""
+_NO_INDEX: Final = "IndexConfigNotExist"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 fine, 1 failed or something is not well, 2 wrong usage, 130 interrupted.
     """
-    options = _parser().parse_args(arguments)
+    parser = command_line.parser()
+    completing.answer(parser)
+    options = parser.parse_args(arguments)
     try:
         return _command(options)
     except KeyboardInterrupt:
@@ -65,91 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace) -> int:
+    if options.command == "completion":
+        print(completing.script(options.shell), end="")
+        return _EXIT_FINE
     if options.command in inspecting.COMMANDS:
         return inspecting.run(options)
+    # Wrong usage is said before anything is asked of a cluster.
+    tail = options.command == "tail"
+    within = None if tail else moments.within(*_ends(options), time.time())
     with _destination(options) as (endpoint, found):
-        return asyncio.run(_run(options, endpoint, found))
+        return asyncio.run(_run(options, within, endpoint, found))
 
 
-def _parser() -> argparse.ArgumentParser:
-    # kubectl runs plug-ins by path; what people typed is "kubectl loghub".
-    plugin = os.path.basename(sys.argv[0]).startswith("kubectl-")  # noqa: PTH119 - argv is text
-    program = "kubectl loghub" if plugin else "loghub"
-    about = "Explains what loghub collects and why not, and reads its lines back."
-    parser = argparse.ArgumentParser(prog=program, description=about)
-    parser.add_argument("--version", action="version", version=f"loghub {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    tail = commands.add_parser("tail", help="follow a LogStore", description=_ABOUT)
-    tail.add_argument(
-        "--since", metavar="SPAN", default="1m", help="begin that long ago (default 1m)"
-    )
-    logs = commands.add_parser("logs", help="print a span of a LogStore", description=_ABOUT)
-    logs.add_argument(
-        "--since", metavar="SPAN", default="15m", help="look that far back (default 15m)"
-    )
-    logs.add_argument(
-        "--query", "-q", default="*", help="SLS search, for instance 'error and not debug'"
-    )
-    logs.add_argument("--limit", type=int, default=100, help="newest records at the most")
-    for command in (tail, logs):
-        _add_common(command)
-    _add_inspecting(commands)
-    return parser
-
-
-def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    status = commands.add_parser(
-        "status", help="the whole installation, and what to do where it is not well"
-    )
-    status.description = "Exit status: 0 all is well, 1 something is not, 2 wrong usage."
-    explain = commands.add_parser("explain", help="why a pod's lines are collected, or why not")
-    explain.description = (
-        "Each annotation of the pod and each LogConfig of its namespace: what comes of it, where "
-        "the lines go, and what the node's agent reports. Exit status: 0 the pod is collected "
-        "and everything about it works, 1 it is not, 2 wrong usage."
-    )
-    explain.add_argument("kind", choices=["pod"], metavar="pod")
-    explain.add_argument("name", metavar="NAME", help="the pod's name")
-    explain.add_argument("-n", "--namespace", default="", help="default: the context's")
-    stores = commands.add_parser("stores", help="LogStores, their state and who writes into them")
-    stores.description = (
-        "WRITTEN BY names LogConfigs of the namespaces looked at; -A sees all. "
-        "Exit status: 0 all are ready, 1 one is not, 2 wrong usage."
-    )
-    span = stores.add_mutually_exclusive_group()
-    span.add_argument("-n", "--namespace", default="", help="default: the context's")
-    span.add_argument("-A", "--all-namespaces", action="store_true")
-    agents = commands.add_parser("agents", help="the agent of each node and what it reports")
-    agents.description = "Exit status: 0 all work, 1 one has a trouble, 2 wrong usage."
-    for command in (status, explain, stores, agents):
-        command.add_argument("-o", "--output", choices=["text", "json"], default="text")
-        _add_cluster(command)
-
-
-def _add_cluster(command: argparse.ArgumentParser) -> None:
-    cluster = command.add_argument_group("which cluster")
-    cluster.add_argument("--context", default="", help="kubeconfig context")
-    cluster.add_argument("--kubeconfig", default="", help="kubeconfig file")
-
-
-def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("store", metavar="STORE", help="the LogStore's name")
-    command.add_argument("-o", "--output", choices=["text", "json"], default="text")
-    command.add_argument("--no-colour", action="store_true", help="also by NO_COLOR")
-    cluster = command.add_argument_group("in a cluster")
-    cluster.add_argument("-n", "--namespace", default="", help="default: the context's")
-    cluster.add_argument("--context", default="", help="kubeconfig context")
-    cluster.add_argument("--kubeconfig", default="", help="kubeconfig file")
-    direct = command.add_argument_group("any SLS endpoint, without a cluster")
-    direct.add_argument(
-        "--endpoint",
-        default=os.environ.get("LOGHUB_ENDPOINT", ""),
-        metavar="URL",
-        help="for instance http://127.0.0.1:8080 (LOGHUB_ENDPOINT)",
-    )
-    direct.add_argument(
-        "--project", default=os.environ.get("LOGHUB_PROJECT", ""), help="(LOGHUB_PROJECT)"
-    )
+def _ends(options: argparse.Namespace) -> tuple[str | None, str | None, str | None]:
+    return options.since, options.begin, options.end
 
 
 @contextlib.contextmanager
@@ -178,30 +109,46 @@ def _direct(options: argparse.Namespace) -> discovery.Destination:
     )
 
 
-async def _run(options: argparse.Namespace, endpoint: str, found: discovery.Destination) -> int:
-    colour = sys.stdout.isatty() and not options.no_colour and "NO_COLOR" not in os.environ
+async def _run(
+    options: argparse.Namespace,
+    within: tuple[int, int] | None,
+    endpoint: str,
+    destination: discovery.Destination,
+) -> int:
+    where = (destination.project, destination.logstore)
+    terminal = sys.stdout.isatty()
+    colour = terminal and "NO_COLOR" not in os.environ and not options.no_colour
+    async with Client(Endpoint(endpoint), destination.credentials) as client:
+        if within is None:
 
-    def sink(record: Record) -> None:
-        print(line(record, options.output, colour=colour), flush=True)
+            def sink(record: Record) -> None:
+                shown = line(record, options.output, colour=colour, terminal=terminal)
+                print(shown, flush=True)
 
-    where = (found.project, found.logstore)
-    since = durations.seconds(options.since)
-    async with Client(Endpoint(endpoint), found.credentials) as client:
-        if options.command == "tail":
-            await reading.tail(client, where, since=since, sink=sink)
+            await reading.tail(client, where, since=options.since, sink=sink)
             return _EXIT_FINE
-        now = int(time.time()) + 1
-        complete = await reading.logs(
-            client,
-            where,
-            query=options.query,
-            within=(now - since, now),
-            limit=options.limit,
-            sink=sink,
+        found = await _searched(client, where, options, within)
+    for each in results.lines(found, options.output, colour=colour, terminal=terminal):
+        print(each)
+    for note in results.notes(found, options.query, options.limit):
+        print(note, file=sys.stderr)
+    return _EXIT_FINE if found.complete else _EXIT_FAILED
+
+
+async def _searched(
+    client: Client, where: tuple[str, str], options: argparse.Namespace, within: tuple[int, int]
+) -> reading.Found:
+    try:
+        return await reading.search(
+            client, where, query=options.query, within=within, limit=options.limit
         )
-    if not complete:
-        print("Only a part was searched: narrow --since or --query.", file=sys.stderr)
-    return _EXIT_FINE
+    except SlsError as fault:
+        if fault.code != _NO_INDEX:
+            raise
+        raise errors.CliError(
+            f"Logstore {where[1]} has no index, and nothing is searched without one: set "
+            f"spec.index of its LogStore. `loghub tail` needs none. ({fault})"
+        ) from fault
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

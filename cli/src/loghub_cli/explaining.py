@@ -68,7 +68,7 @@ class Explanation:
 def explain(pod: objects.Object, facts: Facts) -> Explanation:
     """Everything that bears on one pod."""
     keys = granting.keys(pod, facts.around)
-    decisions = [_decide(each, pod, facts) for each in sorted(facts.around.configs, key=_name)]
+    decisions = [decide(each, pod, facts) for each in sorted(facts.around.configs, key=_name)]
     matching = [each for each in decisions if each.matches]
     notes = list(facts.unreadable)
     if not facts.around.configs:
@@ -124,7 +124,8 @@ def _decision_lines(found: Decision) -> Iterator[str]:
         yield f"  not well     {tables.cell(trouble)}"
 
 
-def _decide(config: objects.Object, pod: objects.Object, facts: Facts) -> Decision:
+def decide(config: objects.Object, pod: objects.Object, facts: Facts) -> Decision:
+    """What one LogConfig makes of one pod of its namespace."""
     selector = objects.spec(config).get("selector") or {}
     names = selecting.containers(pod)
     containers = [Container(each, selecting.container_fault(selector, each)) for each in names]
@@ -144,15 +145,14 @@ def _decide(config: objects.Object, pod: objects.Object, facts: Facts) -> Decisi
         matches=not faults,
         why_not=faults,
         containers=containers,
-        store=_store(config, facts),
+        store=destination(config, facts.around),
         agent=state.message,
         troubles=troubles,
     )
 
 
-def _store(config: objects.Object, facts: Facts) -> str:
+def destination(config: objects.Object, around: granting.Surroundings) -> str:
     """The effective Logstore, project and endpoint, and the objects they come from."""
-    around = facts.around
     home = objects.namespace(config)
     place = objects.refer(objects.spec(config).get("logStoreRef") or {}, home)
     store = _find(around.stores, place)

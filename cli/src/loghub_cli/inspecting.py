@@ -1,6 +1,7 @@
 """The commands about the installation itself: fetch with kubectl, judge with pure functions, print.
 
-`status` is `installation`'s, `explain` is `surveying`'s and `explaining`'s, the tables `listing`'s.
+`status` is `installation`'s, `explain` is `surveying`'s and `explaining`'s, `matches` is
+`matching`'s, the tables `listing`'s.
 """
 
 import argparse
@@ -11,7 +12,16 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from loghub_cli import errors, explaining, installation, kubectl, listing, objects, surveying
+from loghub_cli import (
+    errors,
+    explaining,
+    installation,
+    kubectl,
+    listing,
+    matching,
+    objects,
+    surveying,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -67,6 +77,22 @@ def explain(cluster: kubectl.Kubectl, options: argparse.Namespace) -> int:
     return FINE if found.collected else NOT_WELL
 
 
+def matches(cluster: kubectl.Kubectl, options: argparse.Namespace) -> int:
+    """`loghub matches`; the exit status is 0 where pods are taken and everything works."""
+    namespace = options.namespace or cluster.namespace()
+    config = cluster.get(_own("logconfigs"), options.name, namespace)
+    if config is None:
+        known = ", ".join(cluster.names(_own("logconfigs"), namespace)[:20]) or "none"
+        raise errors.CliError(
+            f"There is no LogConfig {options.name} in namespace {namespace} (there: {known}). "
+            "Choose another namespace with -n."
+        )
+    pods = cluster.items("pods", namespace)
+    found = matching.match(config, pods, surveying.ConfigSurvey(cluster, config).facts())
+    _print(options.output, {**_document(found), "works": found.works}, matching.lines(found))
+    return FINE if found.works else NOT_WELL
+
+
 def stores(cluster: kubectl.Kubectl, options: argparse.Namespace) -> int:
     """`loghub stores`; the exit status is 1 where one is not ready."""
     namespace = "" if options.all_namespaces else options.namespace or cluster.namespace()
@@ -117,6 +143,7 @@ def _print(shape: str, document: Any, lines: Iterable[str]) -> None:
 COMMANDS: Final[Mapping[str, Callable[[kubectl.Kubectl, argparse.Namespace], int]]] = {
     "status": status,
     "explain": explain,
+    "matches": matches,
     "stores": stores,
     "agents": agents,
 }

@@ -28,6 +28,7 @@ class Kubectl:
 
     context: str = ""
     kubeconfig: str = ""
+    timeout_seconds: int = TIMEOUT_SECONDS
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """The whole command line of `kubectl ARGUMENTS`.
@@ -82,11 +83,11 @@ class Kubectl:
         command = self.command(arguments)
         try:
             done = subprocess.run(  # noqa: S603 - a list, no shell
-                command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+                command, capture_output=True, text=True, timeout=self.timeout_seconds, check=False
             )
         except subprocess.TimeoutExpired as fault:
             raise errors.CliError(
-                f"kubectl did not answer within {TIMEOUT_SECONDS} s: is the cluster reachable?"
+                f"kubectl did not answer within {self.timeout_seconds} s: is the cluster reachable?"
             ) from fault
         if done.returncode != 0:
             raise errors.CliError(f"kubectl {arguments[0]}: {_words(done.stderr)}")

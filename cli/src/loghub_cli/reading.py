@@ -1,13 +1,14 @@
-"""Reads a Logstore: `tail` follows its shards, `logs` asks for a span of time.
+"""Reads a Logstore: `tail` follows its shards, `search` asks for a span of time.
 
-`discovery` and `forward` said where; records go to a sink one by one as they come.
+`discovery` and `forward` said where; what is followed goes to a sink as it comes.
 """
 
 import asyncio
 import collections
+import dataclasses
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 import aiohttp
@@ -25,6 +26,9 @@ POLL_SECONDS: Final = 0.5
 PAGE: Final = 100
 """Records of one query page, the API's own limit."""
 
+MAX_RECORDS: Final = 100_000
+"""Of one search, all in memory; services page no further back."""
+
 SHARDS_SECONDS: Final = 30.0
 """Between two looks for shards that a split made."""
 
@@ -34,20 +38,26 @@ PATIENCE_SECONDS: Final = 120.0
 _PASSING: Final = frozenset({"ServerBusy", "InternalServerError", "ReadQuotaExceed"})
 
 
-async def logs(
-    client: Client,
-    where: tuple[str, str],
-    *,
-    query: str,
-    within: tuple[int, int],
-    limit: int,
-    sink: Sink,
-) -> bool:
-    """The newest `limit` records within a span (unix seconds, half-open), oldest first.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """What a query found."""
 
-    Returns:
-        False when the service looked at a part of the span only.
-    """
+    records: Sequence[rendering.Record]
+    """Oldest first; rows of SQL in its own order."""
+    complete: bool
+    """False when the service looked at a part of the span only."""
+    analysed: bool = False
+    """Whether they are rows of SQL."""
+    columns: Sequence[str] = ()
+    """Of SQL, in its own order."""
+    left_out: int = 0
+    """Rows of SQL beyond the limit."""
+
+
+async def search(
+    client: Client, where: tuple[str, str], *, query: str, within: tuple[int, int], limit: int
+) -> Found:
+    """The newest `limit` records within a span (unix seconds, half-open), or the rows of SQL."""
     project, logstore = where
     found: collections.deque[rendering.Record] = collections.deque()
     complete = True
@@ -56,13 +66,15 @@ async def logs(
         page = await client.get_logs(
             project, logstore, query, within=within, line=line, offset=len(found), reverse=True
         )
-        found.extendleft(page.logs)
         complete = complete and page.complete
+        if page.analysed:
+            # All rows come at once, in the order that the SQL asks for; it has no pages.
+            left = max(0, len(page.logs) - limit)
+            return Found(page.logs[:limit], complete, True, page.columns, left)
+        found.extendleft(page.logs)
         if len(page.logs) < line:
             break
-    for record in found:
-        sink(record)
-    return complete
+    return Found(found, complete)
 
 
 async def tail(client: Client, where: tuple[str, str], *, since: int, sink: Sink) -> None:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from slswire.model import Log, LogGroup
 
-Format = Literal["text", "json"]
+Format = Literal["text", "json", "raw"]
 Record = Mapping[str, str]
 
 _AGENT_FIELDS: Final = frozenset({"content", "_time_", "_source_"})
@@ -27,34 +27,56 @@ def record(group: LogGroup, log: Log) -> dict[str, str]:
     return flat | dict(log.contents)
 
 
-def line(found: Record, shape: Format, *, colour: bool) -> str:
-    """One output line, without the newline."""
+def line(found: Record, shape: Format, *, colour: bool, terminal: bool = True) -> str:
+    """One output line, without the newline; raw may hold anything where no `terminal` reads it."""
     if shape == "json":
-        return json.dumps(dict(found), ensure_ascii=False)
-    pod = found.get("__tag__:_pod_name_", "")
-    where = "/".join(filter(None, [found.get("__tag__:_namespace_", ""), pod]))
-    where = where or found.get("__source__", "")
-    if container := found.get("__tag__:_container_name_", ""):
-        where += f" {container}"
-    time, where, text = _time(found), safe(where), safe(_text(found))
+        return document(found)
+    if shape == "raw":
+        return safe(text(found)) if terminal else text(found)
+    moment, place, said = time(found), safe(where(found)), safe(text(found))
     if not colour:
-        return f"{time}  {where}  {text}"
+        return f"{moment}  {place}  {said}"
     mark = "\x1b[31m" if found.get("_source_") == "stderr" else "\x1b[36m"
-    return f"\x1b[2m{time}\x1b[0m  {mark}{where}\x1b[0m  {text}"
+    return f"\x1b[2m{moment}\x1b[0m  {mark}{place}\x1b[0m  {said}"
 
 
-def _text(found: Record) -> str:
+def document(found: Record) -> str:
+    """The record as one line of JSON, control characters of every kind escaped."""
+    shown = json.dumps(dict(found), ensure_ascii=False)
+    if shown.isprintable():
+        return shown
+    # JSON leaves those above ASCII alone, and some terminals take them for sequences.
+    return "".join(char if _plain(char) else json.dumps(char)[1:-1] for char in shown)
+
+
+def where(found: Record) -> str:
+    """NAMESPACE/POD CONTAINER of a container's record, the source of any other."""
+    pod = found.get("__tag__:_pod_name_", "")
+    place = "/".join(filter(None, [found.get("__tag__:_namespace_", ""), pod]))
+    place = place or found.get("__source__", "")
+    if container := found.get("__tag__:_container_name_", ""):
+        place += f" {container}"
+    return place
+
+
+def text(found: Record) -> str:
+    """The line as it was written; of a record that has none its fields, as KEY=VALUE."""
     if "content" in found:
         return found["content"]
-    fields = {
+    return " ".join(f"{key}={value}" for key, value in fields(found).items())
+
+
+def fields(found: Record) -> dict[str, str]:
+    """The writer's own fields but the line: no tags, nothing that the agent or service added."""
+    return {
         key: value
         for key, value in found.items()
         if key not in _AGENT_FIELDS and not key.startswith("__")
     }
-    return " ".join(f"{key}={value}" for key, value in fields.items())
 
 
-def _time(found: Record) -> str:
+def time(found: Record) -> str:
+    """When it was written, as RFC 3339; `-` where that is not known."""
     if exact := found.get("_time_", ""):
         return safe(_FRACTION.sub(r".\1", exact, count=1))
     try:
@@ -64,12 +86,13 @@ def _time(found: Record) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def safe(text: str) -> str:
+def safe(said: str) -> str:
     """The text with every control character shown instead of sent; line breaks and tabs stay."""
-    if text.isprintable():
-        return text
+    if said.isprintable():
+        return said
     # Lines of one record (a stack trace) stay lines; everything else that moves a cursor is shown.
-    return "".join(
-        char if char in "\n\t" or unicodedata.category(char)[0] != "C" else repr(char)[1:-1]
-        for char in text
-    )
+    return "".join(char if char in "\n\t" or _plain(char) else repr(char)[1:-1] for char in said)
+
+
+def _plain(char: str) -> bool:
+    return unicodedata.category(char)[0] != "C"

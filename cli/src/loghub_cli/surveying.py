@@ -1,4 +1,4 @@
-"""Everything that bears on one pod, fetched with kubectl for `explaining`.
+"""Everything that bears on one pod or one LogConfig, fetched for `explaining` and `matching`.
 
 What a developer may not read of other namespaces is left out and said, not failed on.
 """
@@ -13,12 +13,86 @@ _DEFAULT_PROJECT: Final = "--default-project="
 _T = TypeVar("_T")
 
 
-class Survey:
-    """One look around a pod; `unreadable` collects what kubectl refused."""
+class _Look:
+    """One look around from a namespace; `unreadable` collects what kubectl refused."""
+
+    def __init__(self, cluster: kubectl.Kubectl, home: str) -> None:
+        self._cluster, self._home = cluster, home
+        self._unreadable: list[str] = []
+
+    def _found(
+        self,
+        around: granting.Surroundings,
+        reports: list[objects.Object] | None,
+    ) -> explaining.Facts:
+        pipelines = self._tried("pipelines", lambda: self._cluster.items("logpipelines.loghub.dev"))
+        return explaining.Facts(
+            around=around, reports=reports, pipelines=pipelines or [], unreadable=self._unreadable
+        )
+
+    def _projects_of(
+        self, stores: list[objects.Object], named: list[tuple[str, str]]
+    ) -> list[objects.Object]:
+        """Projects of other namespaces: those of `stores`, and those that are `named`."""
+        references = [
+            objects.refer(objects.spec(each).get("projectRef") or {}, objects.namespace(each))
+            for each in stores
+        ]
+        return self._elsewhere("logprojects.loghub.dev", references + named)
+
+    def _elsewhere(self, kind: str, places: list[tuple[str, str]]) -> list[objects.Object]:
+        """Those of `places` that are in other namespaces than this."""
+        found: list[objects.Object] = []
+        for namespace, name in sorted(set(places)):
+            if namespace and name and namespace != self._home:
+                each = self._tried(
+                    f"{kind} {namespace}/{name}", self._getter(kind, namespace, name)
+                )
+                found += [each] if each else []
+        return found
+
+    def _getter(self, kind: str, namespace: str, name: str) -> Callable[[], objects.Object | None]:
+        return lambda: self._cluster.get(kind, name, namespace)
+
+    def _tried(self, what: str, read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except errors.CliError as fault:
+            self._unreadable.append(f"Not considered: {what}, which could not be read ({fault}).")
+            return None
+
+
+class ConfigSurvey(_Look):
+    """One look around a LogConfig."""
+
+    def __init__(self, cluster: kubectl.Kubectl, config: objects.Object) -> None:
+        super().__init__(cluster, objects.namespace(config))
+        self._config = config
+
+    def facts(self) -> explaining.Facts:
+        """Where the config's lines go, and what every agent reports.
+
+        Raises:
+            CliError: not even its own namespace can be read.
+        """
+        own = self._cluster.items("logstores.loghub.dev,logprojects.loghub.dev", self._home)
+        reference = objects.spec(self._config).get("logStoreRef") or {}
+        stores = objects.of_kind(own, "LogStore")
+        stores += self._elsewhere("logstores.loghub.dev", [objects.refer(reference, self._home)])
+        projects = objects.of_kind(own, "LogProject") + self._projects_of(stores, [])
+        reports = self._tried(
+            "the agents' reports", lambda: self._cluster.items("agentreports.loghub.dev")
+        )
+        around = granting.Surroundings([self._config], projects, stores, {})
+        return self._found(around, None if reports is None else list(reports))
+
+
+class Survey(_Look):
+    """One look around a pod."""
 
     def __init__(self, cluster: kubectl.Kubectl, pod: objects.Object) -> None:
-        self._cluster, self._pod = cluster, pod
-        self._unreadable: list[str] = []
+        super().__init__(cluster, objects.namespace(pod))
+        self._pod = pod
 
     def facts(self) -> explaining.Facts:
         """The pod's surroundings.
@@ -26,7 +100,7 @@ class Survey:
         Raises:
             CliError: not even its own namespace can be read.
         """
-        namespace = objects.namespace(self._pod)
+        namespace = self._home
         kinds = "logconfigs.loghub.dev,logstores.loghub.dev,logprojects.loghub.dev"
         own = self._cluster.items(kinds, namespace)
         configs = objects.of_kind(own, "LogConfig")
@@ -38,22 +112,9 @@ class Survey:
         ]
         stores += self._elsewhere("logstores.loghub.dev", references)
         default = self._default_project()
-        projects += self._elsewhere(
-            "logprojects.loghub.dev",
-            [
-                objects.refer(objects.spec(each).get("projectRef") or {}, objects.namespace(each))
-                for each in stores
-            ]
-            + self._named(default),
-        )
+        projects += self._projects_of(stores, self._named(default))
         around = granting.Surroundings(configs, projects, stores, self._namespace_labels(), default)
-        pipelines = self._tried("pipelines", lambda: self._cluster.items("logpipelines.loghub.dev"))
-        return explaining.Facts(
-            around=around,
-            reports=self._reports(),
-            pipelines=pipelines or [],
-            unreadable=self._unreadable,
-        )
+        return self._found(around, self._reports())
 
     def _reports(self) -> list[objects.Object] | None:
         """The report of the pod's node: it has the node's name. All would be 150 KB per node."""
@@ -65,20 +126,6 @@ class Survey:
             lambda: self._cluster.items("agentreports.loghub.dev", name=node),
         )
         return None if found is None else list(found)
-
-    def _elsewhere(self, kind: str, places: list[tuple[str, str]]) -> list[objects.Object]:
-        """Those of `places` that are in other namespaces than the pod's."""
-        found: list[objects.Object] = []
-        for namespace, name in sorted(set(places)):
-            if namespace and name and namespace != objects.namespace(self._pod):
-                each = self._tried(
-                    f"{kind} {namespace}/{name}", self._getter(kind, namespace, name)
-                )
-                found += [each] if each else []
-        return found
-
-    def _getter(self, kind: str, namespace: str, name: str) -> Callable[[], objects.Object | None]:
-        return lambda: self._cluster.get(kind, name, namespace)
 
     def _named(self, default: str) -> list[tuple[str, str]]:
         asked = selecting.annotations(self._pod).get(granting.PROJECT, "")
@@ -98,16 +145,8 @@ class Survey:
         return ""
 
     def _namespace_labels(self) -> Mapping[str, str]:
-        name = objects.namespace(self._pod)
-        found = self._tried("the namespace's labels", self._getter("namespace", "", name))
+        found = self._tried("the namespace's labels", self._getter("namespace", "", self._home))
         return found["metadata"].get("labels") or {} if found else {}
-
-    def _tried(self, what: str, read: Callable[[], _T]) -> _T | None:
-        try:
-            return read()
-        except errors.CliError as fault:
-            self._unreadable.append(f"Not considered: {what}, which could not be read ({fault}).")
-            return None
 
 
 def _split(place: str) -> tuple[str, str]:

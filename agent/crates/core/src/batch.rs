@@ -1,5 +1,6 @@
 //! Records of one source, encoded as they come, until they are worth a request.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,6 +45,11 @@ pub struct Sealed {
     pub bytes: u64,
 }
 
+/// The bytes as text. The plain check is several times faster than the one that repairs.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 impl Batch {
     /// Takes records apart by `shaper` from now on, or ships them as they are.
     pub fn change_shaper(&mut self, shaper: Option<Shaper>, counters: &Arc<Counters>) {
@@ -53,8 +59,8 @@ impl Batch {
     /// Adds a record, read at `now`.
     pub fn add(&mut self, record: &Record<'_>, now: Instant) {
         // The service refuses a group with a byte that is not UTF-8: what is not is replaced.
-        let content = String::from_utf8_lossy(record.content);
-        let stamp = String::from_utf8_lossy(record.stamp);
+        let content = text(record.content);
+        let stamp = text(record.stamp);
         let written: [(&[u8], &[u8]); 2] =
             [(b"_time_", stamp.as_bytes()), (b"_source_", record.stream.name().as_bytes())];
         if let Some(Shaping { shaper, counters }) = &mut self.shaping {

@@ -4,14 +4,21 @@
 name says all there is to know. Labels, annotations, image and address stay unknown.
 """
 
+import itertools
+import os
 import pathlib
-from collections.abc import Iterator
+import stat
+import time
+from collections.abc import Sequence
 from typing import Final
 
 from loghub_agent import pods
 
 MAX_PODS: Final = 10_000
 """Bound on the directories looked at; a node runs some hundreds of pods at most."""
+SETTLED_NS: Final = 2_000_000_000
+"""A directory that changed later than that before a look is looked into again: it may change twice
+within one tick of the file system's clock, of which FAT's is the coarsest with two seconds."""
 _PARTS: Final = 3
 
 
@@ -23,28 +30,53 @@ def changed(pods_dir: pathlib.Path) -> int:
         return 0
 
 
-def find(pods_dir: pathlib.Path, *, node: str) -> list[pods.Pod]:
-    """Return the pods that have a log directory; none where `pods_dir` does not exist (yet)."""
-    try:
-        return list(_found(pods_dir, node))
-    except FileNotFoundError:
-        return []
+class Finder:
+    """Looks at a pods directory again and again; a pod that stayed as it was costs one call."""
 
+    def __init__(self, pods_dir: pathlib.Path, *, node: str) -> None:
+        self._pods_dir, self._node = pods_dir, node
+        self._known: dict[str, tuple[int, pods.Pod]] = {}
+        """By directory: when it changed last (ns), and what was in it then."""
 
-def _found(pods_dir: pathlib.Path, node: str) -> Iterator[pods.Pod]:
-    for count, folder in enumerate(pods_dir.iterdir()):
-        if count >= MAX_PODS:
-            return
-        parts = folder.name.split("_")
-        if len(parts) != _PARTS or not all(parts) or not folder.is_dir():
-            continue
+    def find(self) -> list[pods.Pod]:
+        """Return the pods that have a log directory; none where `pods_dir` does not exist (yet)."""
+        # Before looking: what changes while we look counts as new at the next look.
+        settled = time.time_ns() - SETTLED_NS
+        found = {}
+        try:
+            with os.scandir(self._pods_dir) as entries:
+                for entry in itertools.islice(entries, MAX_PODS):
+                    known = self._look(entry)
+                    if known is not None:
+                        found[entry.name] = known
+        except FileNotFoundError:
+            pass
+        self._known = {name: known for name, known in found.items() if known[0] < settled}
+        return [pod for _, pod in found.values()]
+
+    def _look(self, entry: os.DirEntry[str]) -> tuple[int, pods.Pod] | None:
+        parts = entry.name.split("_")
+        if len(parts) != _PARTS or not all(parts):
+            return None
+        try:
+            state = entry.stat()
+        except OSError:
+            return None  # removed meanwhile, or a link to nowhere
+        known = self._known.get(entry.name)
+        if known is not None and known[0] == state.st_mtime_ns:
+            return known
+        if not stat.S_ISDIR(state.st_mode):
+            return None
+        return state.st_mtime_ns, self._pod(parts, pathlib.Path(entry.path))
+
+    def _pod(self, parts: Sequence[str], folder: pathlib.Path) -> pods.Pod:
         namespace, name, uid = parts
-        yield pods.Pod(
+        return pods.Pod(
             uid=uid,
             log_uid=uid,
             namespace=namespace,
             name=name,
-            node=node,
+            node=self._node,
             ip="",
             labels=None,
             annotations=None,

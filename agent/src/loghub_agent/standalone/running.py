@@ -45,6 +45,7 @@ class Agent:
         self._core = core
         self._settings = settings
         self._standalone = standalone
+        self._finder = containers.Finder(settings.pods_dir, node=settings.node)
         self._documents = documents.Documents(standalone.pipelines)
         self._credentials = documents.CredentialsFile(standalone.credentials)
         self._announced: frozenset[str] = frozenset()
@@ -60,9 +61,7 @@ class Agent:
     async def look(self) -> None:
         """Take documents, credentials and directories as they are now."""
         collects = self.collecting
-        found = await asyncio.to_thread(
-            containers.find, self._settings.pods_dir, node=self._settings.node
-        )
+        found = await asyncio.to_thread(self._finder.find)
         changed = collects.inventory.replace(found)
         if self._documents.look():
             changed = collects.catalog.replace(self._documents.versions()) or changed

@@ -32,10 +32,19 @@ class PullResult:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page:
-    """Records of one query; `complete` is False when the service looked at a part only."""
+    """Records of one query, or the rows of its SQL.
+
+    Attributes:
+        logs: at most as many as were asked for; all rows where there is SQL.
+        complete: False when the service looked at a part only.
+        columns: names in the order of the query's own SELECT, where there is SQL.
+        analysed: whether the query had SQL.
+    """
 
     logs: list[dict[str, str]]
     complete: bool
+    columns: tuple[str, ...] = ()
+    analysed: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -220,7 +229,14 @@ class Client:
             "reverse": reverse,
         }
         found = await self._document("POST", f"/logstores/{logstore}/logs", project, body=body)
-        return Page(logs=list(found["data"]), complete=found["meta"].get("progress") == "Complete")
+        meta = found["meta"]
+        analysed = bool(meta.get("hasSQL"))
+        return Page(
+            logs=list(found["data"]),
+            complete=meta.get("progress") == "Complete",
+            columns=tuple(map(str, meta.get("keys") or ())) if analysed else (),
+            analysed=analysed,
+        )
 
     async def create_key(self, project: str, rights: Sequence[str]) -> Key:
         """Mint a key of `project` (bundled service only, with the root key)."""

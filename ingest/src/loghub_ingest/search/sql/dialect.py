@@ -203,12 +203,21 @@ def _rewritten(node: exp.Expression) -> exp.Expression:
         return exp.Anonymous(this=_RENAMED[node.name.lower()], expressions=node.expressions)
     if isinstance(node, exp.LogicalAnd):
         return exp.Anonymous(this="bool_and", expressions=[node.this])
+    # Of a text that is no JSON, Presto extracts null; DuckDB would refuse the whole query.
+    if isinstance(node, (exp.JSONExtract, exp.JSONExtractScalar)):
+        node.set("this", _as_json(node.this))
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "json_array_length":
+        node.set("expressions", [_as_json(each) for each in node.expressions])
     # `__time__` is a number of seconds; the service takes it as a moment where one is expected.
     if isinstance(node, (exp.TimeToStr, exp.TimestampTrunc, exp.DateTrunc)) and _is_seconds(
         node.this
     ):
         node.set("this", exp.UnixToTime(this=node.this.copy()))
     return node
+
+
+def _as_json(expression: exp.Expression) -> exp.Expression:
+    return exp.TryCast(this=expression.copy(), to=exp.DataType.build("json"))
 
 
 def _is_seconds(expression: exp.Expression) -> bool:

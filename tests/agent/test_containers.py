@@ -1,0 +1,60 @@
+"""Pods found by their directories, where a look trusts what it saw before."""
+
+import os
+import time
+
+import pytest
+
+from loghub_agent.standalone import containers
+
+
+@pytest.fixture
+def pods_dir(tmp_path):
+    return tmp_path / "pods"
+
+
+def found(finder) -> dict[str, list[str]]:
+    return {pod.name: [each.name for each in pod.containers] for pod in finder.find()}
+
+
+def age(folder) -> None:
+    """Let the directory have changed long ago."""
+    moment = time.time() - 60
+    os.utime(folder, (moment, moment))
+
+
+def test_container_that_comes_later_is_found_however_the_clock_ticks(pods_dir):
+    finder = containers.Finder(pods_dir, node="node-1")
+    assert found(finder) == {}
+    folder = pods_dir / "shop_web-0_uid-1"
+    (folder / "app").mkdir(parents=True)
+    before = folder.stat().st_mtime_ns
+    assert found(finder) == {"web-0": ["app"]}
+    (folder / "sidecar").mkdir()
+    os.utime(folder, ns=(before, before))  # both within one tick
+    assert found(finder) == {"web-0": ["app", "sidecar"]}
+
+
+def test_pod_that_stayed_as_it_was_is_the_same_object(pods_dir):
+    finder = containers.Finder(pods_dir, node="node-1")
+    folder = pods_dir / "shop_web-0_uid-1"
+    (folder / "app").mkdir(parents=True)
+    age(folder)
+    (first,) = finder.find()
+    (second,) = finder.find()
+    assert second is first
+    (folder / "init").mkdir()
+    assert found(finder) == {"web-0": ["app", "init"]}
+
+
+def test_what_is_no_pod_directory_is_passed_over_and_a_removed_pod_is_gone(pods_dir):
+    finder = containers.Finder(pods_dir, node="node-1")
+    (pods_dir / "shop_web-0_uid-1" / "app").mkdir(parents=True)
+    (pods_dir / "shop_web-0").mkdir()
+    (pods_dir / "a__b").mkdir()
+    (pods_dir / "shop_file_uid-2").write_text("")
+    (pods_dir / "shop_link_uid-3").symlink_to(pods_dir / "nowhere")
+    assert found(finder) == {"web-0": ["app"]}
+    (pods_dir / "shop_web-0_uid-1" / "app").rmdir()
+    (pods_dir / "shop_web-0_uid-1").rmdir()
+    assert found(finder) == {}
