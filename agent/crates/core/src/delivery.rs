@@ -1,7 +1,7 @@
 //! One lane per destination: a bounded queue ([`flows`]) and the threads that empty it.
 //!
 //! Several requests are under way at once, so that a far service does not limit what is sent, but one
-//! of each source: its lines arrive in order. A destination that is away, slow or throttled stops its own lane and no other,
+//! of each source: its lines arrive in order, as long as its pipeline keeps the destination. A destination that is away, slow or throttled stops its own lane and no other,
 //! and is asked by one request at a time until it takes one.
 
 use std::sync::atomic::Ordering;
@@ -198,11 +198,11 @@ impl Shared {
         std::thread::Builder::new().name("lane".into()).spawn(move || inner.run())
     }
 
-    /// Starts a thread when more waits than threads do (one that was just told counts as waiting
+    /// Starts a thread when more can be sent than threads wait (one that was just told counts as waiting
     /// still); without it the others do it later.
     fn more_threads(self: &Arc<Self>, state: &mut State) {
         let room = state.threads.len() < self.most_threads && !state.closing;
-        if room && state.flows.waiting() > state.resting && state.failures == 0 {
+        if room && state.flows.sendable() > state.resting && state.failures == 0 {
             state.threads.extend(self.thread());
         }
     }

@@ -64,10 +64,10 @@ impl<T> Flows<T> {
         self.sources.is_empty()
     }
 
-    /// How many items wait.
+    /// How many items could be on their way at once: one of each source.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.sources.values().map(|flow| flow.waiting.len()).sum()
+    pub fn sendable(&self) -> usize {
+        self.sources.values().filter(|flow| !flow.waiting.is_empty() && !flow.on_its_way).count()
     }
 
     /// Whether so many bytes of that source have room. One that is empty takes any.
@@ -201,8 +201,10 @@ mod tests {
         for item in [(1, 0), (1, 1), (2, 2)] {
             flows.push(item.0, REQUEST, item);
         }
+        assert_eq!(flows.sendable(), 2);
         assert_eq!(flows.next(now), Next::Item((1, 0)));
         assert_eq!(flows.next(now), Next::Item((2, 2)));
+        assert_eq!(flows.sendable(), 0);
         assert_eq!(flows.next(now), Next::Nothing);
         flows.put_back(1, REQUEST, (1, 0), None);
         assert_eq!(flows.next(now), Next::Item((1, 0)));
