@@ -105,7 +105,7 @@ class Bench:
         assert found.process is not None
         agent.until("the agent answers", lambda: found.metric("loghub_agent") >= 0, seconds=30)
         time.sleep(1)
-        measuring._pin(found.process.pid, 0)
+        measuring.pin(found.process.pid, 0)
         yield found
         found.stop()
         shutil.rmtree(found.home)
@@ -228,7 +228,7 @@ ruleset(name="out" queue.type="LinkedList" queue.size="50000") {{
     started = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        measuring._pin(process.pid, 0)
+        measuring.pin(process.pid, 0)
         agent.until("rsyslog sent all", lambda: sink.lines >= logs.lines, seconds=300)
         cpu = measuring.cpu_seconds(process.pid)
         peak = measuring.memory_mb(process.pid)
@@ -288,7 +288,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="medians of so many, default 3")
     options = parser.parse_args()
     (ROOT / "build").mkdir(exist_ok=True)
-    measuring._pin(0, 1)
+    measuring.pin(0, 1)
     home = pathlib.Path(tempfile.mkdtemp(prefix="loghub-bench-", dir=ROOT / "build"))
     try:
         rows = measure(home, options.megabytes, options.rounds)

@@ -175,7 +175,7 @@ class Server:
     def __enter__(self) -> Service:
         self.service.start()
         assert self.service.process is not None
-        _pin(self.service.process.pid, 0)
+        pin(self.service.process.pid, 0)
         asyncio.run(self._prepare())
         return self.service
 
@@ -189,7 +189,8 @@ class Server:
             await client.create_logstore(PROJECT, {"logstoreName": "web", "shardCount": 2})
 
 
-def _pin(pid: int, cpu: int) -> None:
+def pin(pid: int, cpu: int) -> None:
+    """Let a process (0: this one) and its threads run on one CPU only."""
     available = sorted(os.sched_getaffinity(0) if pid == 0 else range(os.cpu_count() or 1))
     for thread in pathlib.Path(f"/proc/{pid or os.getpid()}/task").iterdir():
         os.sched_setaffinity(int(thread.name), {available[cpu % len(available)]})
@@ -325,7 +326,7 @@ def main() -> int:
     parser.add_argument("--megabytes", type=int, default=100, help="raw lines, default 100")
     options = parser.parse_args()
     (ROOT / "build").mkdir(exist_ok=True)
-    _pin(0, 1)
+    pin(0, 1)
     rows = measure(options.megabytes)
     report("loghub-ingest", f"{options.megabytes} MB of lines, one CPU", rows)
     return 0
