@@ -176,4 +176,5 @@ async def main() -> None:
             print(f"  {name:17} {shown}  group commit's req/s is x{ratio:.2f}")
 
 
-uvloop.run(main())
+if __name__ == "__main__":
+    uvloop.run(main())
