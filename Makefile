@@ -61,8 +61,12 @@ control-plane: setup ## Build the API server and etcd that some tests start (cac
 clients: setup ## Install the official clients that tests drive, and Chromium (cached)
 	@$(PY) -m harness clients
 
+.PHONY: manifests
+manifests: setup ## The chart as plain YAML for kubectl, one file per shape, in build/manifests
+	@$(PY) tools/manifests.py
+
 .PHONY: generate
-generate: setup ## Write the CRDs from the models, to crds/ and the charts
+generate: setup ## Write what is generated: CRDs, the chart's schema and README, reference pages
 	@$(PY) tools/generate.py
 
 ##@ Measure
