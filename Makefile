@@ -69,6 +69,10 @@ manifests: setup ## The chart as plain YAML for kubectl, one file per shape, in 
 generate: setup ## Write what is generated: CRDs, the chart's schema and README, reference pages
 	@$(PY) tools/generate.py
 
+.PHONY: docs
+docs: setup ## Build the documents into build/site; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --quiet --strict
+
 ##@ Measure
 .PHONY: bench
 bench: setup ## Measure what a write and a read cost; prints tables, saves them under build/
@@ -91,6 +95,7 @@ lint: setup ## Format, lint, types, sizes, clippy: everything that is judged wit
 	@mkdir -p build; $(RUN)/lint-imports --no-cache > build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(PY) tools/check_sizes.py
 	@$(PY) tools/generate.py --check
+	@NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --quiet --strict
 	@$(RUN)/yamllint --strict .
 	@$(RUN)/shellcheck tools/*.sh .ci/run
 	@cargo fmt --all --check
