@@ -26,6 +26,7 @@ WORKLOAD = "docker.io/library/python:3.11-slim-bookworm"
 """What the examples run. A cluster without a registry gets the local base image by that name."""
 
 _SOURCES = ("wire", "operator", "agent", "ingest", "images", "Cargo.lock", "uv.lock")
+_SOURCES += ("examples/myorder/Dockerfile",)
 
 
 def tag() -> str:
