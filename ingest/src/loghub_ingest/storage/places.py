@@ -6,15 +6,11 @@ consecutive for readers, so a gap is given out as entries of length 0, which rea
 
 import array
 import bisect
-import pathlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from loghub_ingest.storage import contract, indexes, records
-
-Index = Callable[[int], pathlib.Path]
-"""Segment number -> its index file."""
 
 _COLUMNS: Final = 6
 
@@ -40,8 +36,7 @@ class _Rows:
 class Places:
     """One shard. Changes take turns; readers have a consistent picture at any time."""
 
-    def __init__(self, first: int, index: Index) -> None:
-        self._index = index
+    def __init__(self, first: int) -> None:
         self._turn = threading.Lock()
         self._picture: tuple[tuple[indexes.Run, ...], _Rows, int] = ((), _Rows(first), 0)
 
@@ -84,6 +79,16 @@ class Places:
             known = self._picture[0]
             self._picture = ((*known, *runs), _Rows(runs[-1].next), 0)
 
+    def replace(self, segment: int, runs: list[indexes.Run]) -> None:
+        """The runs of a segment that was packed, in place of those that it had."""
+        with self._turn:
+            known, rows, current = self._picture
+            at = next((at for at, run in enumerate(known) if run.segment == segment), len(known))
+            rest = [run for run in known[at:] if run.segment != segment]
+            # Retention may have taken it in between.
+            if at < len(known):
+                self._picture = ((*known[:at], *runs, *rest), rows, current)
+
     def drop(self, segments: set[int]) -> bool:
         """Forget everything up to the last of these segments; whether there was anything."""
         with self._turn:
@@ -107,7 +112,7 @@ class Places:
             run = runs[at]
             if run.received_first >= moment:
                 return run.first
-            found = list(indexes.entries(self._index(run.segment), run, run.first, run.count))
+            found = list(indexes.entries(run, run.first, run.count))
             inside = bisect.bisect_left(found, moment, key=lambda entry: entry.received)
             return run.first + inside
         return rows.first + bisect.bisect_left(rows.received, moment)
@@ -123,7 +128,7 @@ class Places:
                 return
             yield from _missing(at, min(run.first, end))
             at = max(at, run.first)
-            for entry in indexes.entries(self._index(run.segment), run, at, end - at):
+            for entry in indexes.entries(run, at, end - at):
                 yield entry
                 at = entry.sequence + 1
             # An index that went away in between: its sequences are given out all the same.
@@ -138,7 +143,7 @@ class Places:
         runs, rows, segment = self._picture
         for run in runs:
             if run.next > first and run.min_time < end and run.max_time >= begin:
-                for entry in indexes.entries(self._index(run.segment), run, first, run.count):
+                for entry in indexes.entries(run, first, run.count):
                     if entry.min_time < end and entry.max_time >= begin:
                         yield entry
         for entry in _rows(rows, segment, max(first, rows.first), rows.next()):
