@@ -17,7 +17,16 @@ import threading
 import time
 from typing import Final
 
-from loghub_ingest import access, admin, app, connections, listening, readiness, service
+from loghub_ingest import (
+    access,
+    admin,
+    app,
+    connections,
+    listening,
+    readiness,
+    service,
+    splitting,
+)
 from loghub_ingest.storage import contract, embedded
 
 _log = logging.getLogger(__name__)
@@ -66,7 +75,8 @@ async def serve(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, storage: embedded.Embedded) -> None:
-    application = app.make(_service(settings, storage))
+    running = _service(settings, storage)
+    application = app.make(running)
     connections.allow_files()
     api = [listening.server(application, each) for each in settings.listen]
     servers = list(api)
@@ -89,6 +99,8 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
     background = [asyncio.create_task(_trim(storage)), asyncio.create_task(ready.watch())]
+    splitter = splitting.Splitter(storage, running.writes)
+    background.append(asyncio.create_task(splitter.watch()))
     if settings.pack_after is not None:
         background.append(asyncio.create_task(_pack(storage, settings.pack_after)))
     for server, address in zip(api, settings.listen, strict=True):

@@ -271,6 +271,16 @@ class LogStorage(Protocol):
         """A stored Bloom filter of the words of the log group and of its neighbours, if any."""
 
 
+MAX_SHARDS: Final = 2048
+"""Per Logstore with its read-only ones: an endless split and merge would grow without end."""
+
+
+def may_split(store: Logstore) -> bool:
+    """Whether the Logstore's own bound and the service's leave room for one shard more."""
+    few = len(store.writable) < int(store.document["maxSplitShard"])
+    return few and len(store.shards) + 2 <= MAX_SHARDS
+
+
 def divide(begin: int, end: int, count: int) -> tuple[tuple[int, int], ...]:
     """`count` ranges of equal size that are [begin, end) together."""
     edges = [begin + (end - begin) * number // count for number in range(count + 1)]
