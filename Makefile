@@ -70,6 +70,7 @@ generate: setup ## Write the CRDs from the models, to crds/ and the charts
 bench: setup ## Measure what a write and a read cost; prints tables, saves them under build/
 	@$(PY) bench/ingest.py
 	@$(PY) bench/committing.py
+	@$(PY) bench/beside.py
 	@$(PY) bench/agent.py
 
 ##@ Gates

@@ -48,9 +48,13 @@ class Blooms:
         if not scanner.is_selective():
             yield from entries
             return
+        last, may = None, True
         for entry in entries:
-            found = self.get(entry)
-            if found is None or scanner.may_match(found):
+            key = _key(entry)
+            if key != last:  # the groups of a frame mostly come one after the other
+                found = self.get(entry)
+                last, may = key, found is None or scanner.may_match(found)
+            if may:
                 yield entry
 
     def get(self, entry: contract.Entry) -> bytes | None:
@@ -61,11 +65,9 @@ class Blooms:
             if found is not None:
                 self._filters[key] = found
                 return found
+        # Those on disk are not kept here: they would push out the ones that had to be made.
         storage = self._storage()
-        found = None if storage is None else storage.bloom(entry)
-        if found is not None:
-            self._keep(key, found)
-        return found
+        return None if storage is None else storage.bloom(entry)
 
     def want(self, entry: contract.Entry) -> None:
         """Have a filter made; soon."""

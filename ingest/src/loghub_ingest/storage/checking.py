@@ -127,9 +127,10 @@ def _check_index(
     wanted = {(store, shard): entries for store, shard, entries in shards}
     runs = indexes.load(index, number, covered)
     stated: dict[tuple[int, int], list[contract.Entry]] = {}
-    for run in runs or []:
-        rows = indexes.entries(run, run.first, run.count)
-        stated.setdefault((run.store, run.shard), []).extend(rows)
+    for place, own in (runs or {}).items():
+        for run in own:
+            rows = indexes.entries(index, run, run.first, run.count)
+            stated.setdefault(place, []).extend(rows)
     if runs is not None and stated == wanted:
         return
     result.bad_indexes.append(number)

@@ -13,7 +13,7 @@ import logging
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import lz4.block
@@ -30,6 +30,7 @@ from loghub_ingest.storage import (
     records,
     segments,
 )
+from loghub_ingest.storage.runs import Run
 
 _log = logging.getLogger(__name__)
 
@@ -205,9 +206,9 @@ class Embedded(metadata.Metadata):
 
     def _pack(self, number: int) -> bool:
         path = self._segments.path(number)
-        runs = indexes.load(self._segments.index(number), number, path.stat().st_size) or []
+        runs = indexes.load(self._segments.index(number), number, path.stat().st_size) or {}
         # Those of deleted Logstores go with the log.
-        kept = [run for run in runs if (run.store, run.shard) in self._places]
+        kept = {place: own for place, own in runs.items() if place in self._places}
         if not kept:
             return False
         try:
@@ -218,7 +219,7 @@ class Embedded(metadata.Metadata):
             self._unpackable.add(number)
             _log.error("a segment stays as it is: %s", fault)
             return False
-        for place, own in _by_shard(made).items():
+        for place, own in made.items():
             known = self._places.get(place)
             if known is not None:
                 known.replace(number, own)
@@ -257,6 +258,7 @@ class Embedded(metadata.Metadata):
             if found.drop(dropped):
                 self.raise_first_sequence(ident, number, found.begin)
         for segment in dropped:
+            self._packs.forget(segment)
             self._segments.drop(segment)
         return len(dropped)
 
@@ -267,7 +269,7 @@ class Embedded(metadata.Metadata):
     def _places_of(self, store: int, shard: contract.Shard) -> places.Places:
         found = self._places.get((store, shard.number))
         if found is None:
-            made = places.Places(shard.first_sequence)
+            made = places.Places(shard.first_sequence, self._segments.index_of)
             found = self._places.setdefault((store, shard.number), made)
         return found
 
@@ -291,8 +293,8 @@ class Embedded(metadata.Metadata):
             raise OSError(f"{path} is not what was written to it")
         self._take_runs(runs)
 
-    def _take_runs(self, runs: list[indexes.Run]) -> None:
-        for place, own in _by_shard(runs).items():
+    def _take_runs(self, runs: Mapping[indexes.Place, Sequence[Run]]) -> None:
+        for place, own in runs.items():
             if place in self._places:
                 self._places[place].close(own)
 
@@ -301,58 +303,51 @@ class Embedded(metadata.Metadata):
         for store in self.all_logstores():
             self._prepare(store)
         numbers, walked = self._segments.numbers(), 0
-        indexed: list[indexes.Run] = []
         for number in numbers:
             newest = number == numbers[-1]
-            packed = self._packed_runs(number)
-            if packed is not None:
-                indexed += packed
+            runs = self._indexed_runs(number, newest=newest)
+            if runs is not None:
+                self._take_runs(runs)
                 continue
-            covered = self._segments.path(number).stat().st_size
-            runs = indexes.load(self._segments.index(number), number, covered)
-            if runs is not None and not newest:
-                indexed += runs
-                continue
-            # All at once: handed over segment by segment, each shard's runs would be copied anew.
-            self._take_runs(indexed)
-            indexed = []
             walked += 1
             for found in self._segments.walk(number, newest=newest):
                 self._stored(found)
             if not newest:
-                self._closed(number, covered)
-        self._take_runs(indexed)
+                self._closed(number, self._segments.path(number).stat().st_size)
         self._segments.resume()
         took = round(time.monotonic() - started, 3)
         known = {"segments": len(numbers), "walked": walked, "seconds": took}
         _log.info("the log is open", extra=known)
 
-    def _packed_runs(self, number: int) -> list[indexes.Run] | None:
-        """The runs of a segment's pack; None where its log is what there is."""
-        path, log = self._segments.pack(number), self._segments.path(number)
-        if not path.exists():
+    def _indexed_runs(
+        self, number: int, *, newest: bool
+    ) -> Mapping[indexes.Place, Sequence[Run]] | None:
+        """The runs of a closed segment; None where its log has to be walked."""
+        log = self._segments.path(number)
+        if self._segments.pack(number).exists():
+            packed = self._packed_runs(number)
+            if packed is not None:
+                self._segments.drop_log(number)
+                return packed
+        if newest:
             return None
-        index, covered = self._segments.pack_index(number), path.stat().st_size
-        runs = indexes.load(index, number, covered)
-        if runs is None:
-            found, damages = checking.walk(path, number, segments.PACK)
-            if damages and log.exists():
-                _log.error("a pack is damaged; its log is still there and is taken instead")
-                path.unlink()
-                return None
-            for damage in damages:
-                _log.error("stored bytes are damaged and lost", extra=dataclasses.asdict(damage))
-            indexes.write(index, covered, checking.by_shard(found))
-            runs = indexes.load(index, number, covered)
-        self._segments.drop_log(number)
-        return runs or []
+        return indexes.load(self._segments.index(number), number, log.stat().st_size)
 
-
-def _by_shard(runs: Sequence[indexes.Run]) -> dict[tuple[int, int], list[indexes.Run]]:
-    found: dict[tuple[int, int], list[indexes.Run]] = {}
-    for run in runs:
-        found.setdefault((run.store, run.shard), []).append(run)
-    return found
+    def _packed_runs(self, number: int) -> Mapping[indexes.Place, Sequence[Run]] | None:
+        path, index = self._segments.pack(number), self._segments.pack_index(number)
+        covered = path.stat().st_size
+        runs = indexes.load(index, number, covered, packed=True)
+        if runs is not None:
+            return runs
+        found, damages = checking.walk(path, number, segments.PACK)
+        if damages and self._segments.path(number).exists():
+            _log.error("a pack is damaged; its log is still there and is taken instead")
+            path.unlink()
+            return None
+        for damage in damages:
+            _log.error("stored bytes are damaged and lost", extra=dataclasses.asdict(damage))
+        indexes.write(index, covered, checking.by_shard(found))
+        return indexes.load(index, number, covered, packed=True) or {}
 
 
 def _is(head: records.Head, entry: contract.Entry) -> bool:

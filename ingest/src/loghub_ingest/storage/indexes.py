@@ -2,7 +2,7 @@
 
 A closed segment is never written to again, so its index is written once, when it is closed; that
 of its pack is `NUMBER.pdx` beside `NUMBER.pack` and has the same form. At
-start the indexes are read instead of the log; memory holds one `Run` per shard and segment,
+start the indexes are read instead of the log; memory holds one run per shard and segment,
 whatever the number of log groups. An index that is missing, damaged or about another length of
 its segment is made again from the segment.
 
@@ -20,7 +20,6 @@ All little-endian. Sequences within a run are consecutive.
 """
 
 import contextlib
-import dataclasses
 import itertools
 import os
 import pathlib
@@ -30,6 +29,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from loghub_ingest.storage import contract
+from loghub_ingest.storage.runs import Run
 
 MAGIC: Final = b"LOGHUBX\x02"
 _HEAD: Final = struct.Struct("<QI")
@@ -41,29 +41,8 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 """Far above the index of a segment of the smallest log groups."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Run:
-    """Consecutive log groups of one shard in one closed segment."""
-
-    store: int
-    shard: int
-    segment: int
-    first: int
-    """Sequence of its first log group."""
-    count: int
-    min_time: int
-    max_time: int
-    received_first: int
-    received_last: int
-    at: int
-    """Where its rows begin in the index file."""
-    path: pathlib.Path
-    """The index file."""
-
-    @property
-    def next(self) -> int:
-        """The sequence after its last."""
-        return self.first + self.count
+Place = tuple[int, int]
+"""Store and shard number."""
 
 
 def write(
@@ -97,8 +76,10 @@ def write(
     fresh.replace(path)
 
 
-def load(path: pathlib.Path, segment: int, covered: int) -> list[Run] | None:
-    """The runs of an index, or None where it cannot be trusted."""
+def load(
+    path: pathlib.Path, segment: int, covered: int, *, packed: bool = False
+) -> dict[Place, list[Run]] | None:
+    """The runs of an index by shard, or None where it cannot be trusted."""
     data = b""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         data = file.read(MAX_BYTES)
@@ -112,25 +93,21 @@ def load(path: pathlib.Path, segment: int, covered: int) -> list[Run] | None:
     rows = start + _HEAD.size + count * _RUN.size
     if about != covered or rows > len(data):
         return None
-    found = []
+    found: dict[Place, list[Run]] = {}
     for head in _RUN.iter_unpack(body[_HEAD.size : _HEAD.size + count * _RUN.size]):
         store, first, shard, many, low, high, received_first, received_last = head
-        found.append(
-            Run(
-                store, shard, segment, first, many, low, high,
-                received_first, received_last, rows, path,
-            )
-        )  # fmt: skip
+        run = Run(first, many, low, high, received_first, received_last, segment, rows, packed)
+        found.setdefault((store, shard), []).append(run)
         rows += many * _ROW.size
     return found if rows == len(data) else None
 
 
-def entries(run: Run, first: int, count: int) -> Iterator[contract.Entry]:
+def entries(path: pathlib.Path, run: Run, first: int, count: int) -> Iterator[contract.Entry]:
     """Up to `count` log groups of a run from sequence `first` on; none where the file is gone."""
     skipped = max(0, first - run.first)
     wanted = max(0, min(count, run.count - skipped))
     data = b""
-    with contextlib.suppress(FileNotFoundError), run.path.open("rb") as file:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         data = os.pread(file.fileno(), wanted * _ROW.size, run.at + skipped * _ROW.size)
     whole = data[: len(data) - len(data) % _ROW.size]
     for sequence, row in enumerate(_ROW.iter_unpack(whole), start=run.first + skipped):

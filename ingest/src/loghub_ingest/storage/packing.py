@@ -8,15 +8,20 @@ stays the truth until the pack is on disk and was read back; one with damage is 
 
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import lz4.block
 
 from loghub_ingest import _core
 from loghub_ingest.storage import contract, indexes, packs, records, segments
+from loghub_ingest.storage.runs import Run
 
 Shard = tuple[int, int, Sequence[contract.Entry]]
 """Store, shard number, and its log groups of the segment in order."""
+
+
+Wanted = Mapping[indexes.Place, Sequence[Run]]
+"""By shard, the runs of one segment, at least one each."""
 
 
 class DamagedError(Exception):
@@ -28,8 +33,8 @@ class StoppedError(Exception):
 
 
 def pack(
-    log: segments.Segments, number: int, wanted: Sequence[indexes.Run], stopped: Callable[[], bool]
-) -> list[indexes.Run]:
+    log: segments.Segments, number: int, wanted: Wanted, stopped: Callable[[], bool]
+) -> dict[indexes.Place, list[Run]]:
     """Write the pack of a closed segment and its index; the log's file stays.
 
     Args:
@@ -46,7 +51,7 @@ def pack(
     """
     fresh = log.pack(number).with_suffix(".tmp")
     try:
-        listed = _write(log.path(number), fresh, wanted, stopped)
+        listed = _write(log, fresh, wanted, stopped)
         _verify(fresh, number, listed)
         fresh.replace(log.pack(number))
     finally:
@@ -54,62 +59,69 @@ def pack(
     segments.sync_directory(fresh.parent)
     index, covered = log.pack_index(number), log.pack(number).stat().st_size
     indexes.write(index, covered, listed)
-    runs = indexes.load(index, number, covered)
-    if runs is None:
+    made = indexes.load(index, number, covered, packed=True)
+    if made is None:
         raise OSError(f"{index} is not what was written to it")
-    return runs
+    return made
 
 
 def _write(
-    path: pathlib.Path,
-    fresh: pathlib.Path,
-    wanted: Sequence[indexes.Run],
-    stopped: Callable[[], bool],
+    log: segments.Segments, fresh: pathlib.Path, wanted: Wanted, stopped: Callable[[], bool]
 ) -> list[Shard]:
     listed: list[Shard] = []
-    offset = len(packs.MAGIC)
-    with path.open("rb", buffering=0) as source, fresh.open("wb") as target:
+    with fresh.open("wb") as target:
         target.write(packs.MAGIC)
-        for run in wanted:
+        for place, own in wanted.items():
             placed: list[contract.Entry] = []
-            rows = indexes.entries(run, run.first, run.count)
-            for heads, raws in _frames(source.fileno(), rows, run):
+            for heads, raws in _frames(_groups(log, place, own)):
                 if stopped():
                     raise StoppedError
                 frame = packs.encode(heads, b"".join(raws), _core.bloom(raws))
+                placed += _placed(heads, own[0].segment, target.tell(), len(frame))
                 target.write(frame)
-                placed += _placed(heads, run.segment, offset, len(frame))
-                offset += len(frame)
-            listed.append((run.store, run.shard, placed))
+            listed.append((*place, placed))
         target.flush()
         os.fsync(target.fileno())
     return listed
 
 
+def _groups(
+    log: segments.Segments, place: indexes.Place, own: Sequence[Run]
+) -> Iterator[tuple[records.Head, bytes]]:
+    """The log groups of one shard in a segment, decoded."""
+    number = own[0].segment
+    with log.path(number).open("rb", buffering=0) as source:
+        for run in own:
+            for entry in indexes.entries(log.index(number), run, run.first, run.count):
+                data = os.pread(source.fileno(), entry.length, entry.offset)
+                unpacked = records.unpack(data)
+                if unpacked is None or not _is(unpacked[0], entry, place):
+                    raise DamagedError(f"segment {number}: damage at offset {entry.offset}")
+                head, block = unpacked
+                yield head, lz4.block.decompress(block, uncompressed_size=head.raw_size)
+
+
 def _frames(
-    source: int, rows: Iterator[contract.Entry], run: indexes.Run
+    groups: Iterator[tuple[records.Head, bytes]],
 ) -> Iterator[tuple[list[records.Head], list[bytes]]]:
     heads: list[records.Head] = []
     raws: list[bytes] = []
     size = 0
-    for entry in rows:
-        full = size + entry.raw_size > packs.FRAME_BYTES or len(raws) == packs.FRAME_GROUPS
+    for head, raw in groups:
+        full = size + len(raw) > packs.FRAME_BYTES or len(raws) == packs.FRAME_GROUPS
         if raws and full:
             yield heads, raws
             heads, raws, size = [], [], 0
-        unpacked = records.unpack(os.pread(source, entry.length, entry.offset))
-        if unpacked is None or not _is(unpacked[0], entry, run):
-            raise DamagedError(f"segment {run.segment}: damage at offset {entry.offset}")
-        heads.append(unpacked[0])
-        raws.append(lz4.block.decompress(unpacked[1], uncompressed_size=entry.raw_size))
-        size += entry.raw_size
+        heads.append(head)
+        raws.append(raw)
+        size += len(raw)
     if raws:
         yield heads, raws
 
 
-def _is(head: records.Head, entry: contract.Entry, run: indexes.Run) -> bool:
+def _is(head: records.Head, entry: contract.Entry, place: indexes.Place) -> bool:
     stated = (head.store, head.shard, head.sequence, head.received, head.raw_size)
-    return stated == (run.store, run.shard, entry.sequence, entry.received, entry.raw_size)
+    return stated == (*place, entry.sequence, entry.received, entry.raw_size)
 
 
 def _placed(

@@ -16,6 +16,7 @@ one has a frame of its own, so that reading it decodes nothing else.
 """
 
 import collections
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -39,6 +40,9 @@ FRAME_GROUPS: Final = 4096
 
 _CACHED_BYTES: Final = 4 * 1024 * 1024
 """Decoded frames kept for the next reader: consumers and searches take groups one by one."""
+
+_OPEN_FILES: Final = 16
+"""A search takes thousands of filters from each pack."""
 
 _LEVEL: Final = 1
 """Higher ones take more CPU and make logs of containers no smaller."""
@@ -144,6 +148,17 @@ def _parsed(frame: bytes) -> tuple[tuple[records.Head, ...], memoryview, int] | 
     return listed, body[begin + filter_bytes :], raw_size
 
 
+class _File:
+    """An open file, closed when its last reader lets go of it: none ever reads from another."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):  # it could not be opened
+            os.close(self.number)
+
+
 class Reader:
     """Reads packs; from any thread."""
 
@@ -153,6 +168,12 @@ class Reader:
         self._lock = threading.Lock()
         self._kept: collections.OrderedDict[tuple[int, int], Frame] = collections.OrderedDict()
         self._bytes = 0
+        self._files: collections.OrderedDict[int, _File] = collections.OrderedDict()
+
+    def forget(self, segment: int) -> None:
+        """Let go of the file of a pack that is dropped."""
+        with self._lock:
+            self._files.pop(segment, None)
 
     def group(self, entry: contract.Entry) -> bytes | None:
         """The raw log group; None where its bytes are damaged.
@@ -169,14 +190,14 @@ class Reader:
         Raises:
             FileNotFoundError: retention dropped the segment.
         """
-        with self._path(entry.segment).open("rb", buffering=0) as file:
-            start = os.pread(file.fileno(), _START_BYTES, entry.offset)
-            if len(start) < _START_BYTES:
-                return None
-            _, _, count, size, checksum, _ = _HEAD.unpack_from(start, _START.size)
-            if not 0 < size <= entry.length:
-                return None
-            found = os.pread(file.fileno(), size, entry.offset + _START_BYTES + count * _GROUP.size)
+        file = self._opened(entry.segment)
+        start = os.pread(file.number, _START_BYTES, entry.offset)
+        if len(start) < _START_BYTES:
+            return None
+        _, _, count, size, checksum, _ = _HEAD.unpack_from(start, _START.size)
+        if not 0 < size <= entry.length:
+            return None
+        found = os.pread(file.number, size, entry.offset + _START_BYTES + count * _GROUP.size)
         return found if zlib.crc32(found) == checksum and len(found) == size else None
 
     def _frame(self, entry: contract.Entry) -> Frame | None:
@@ -185,11 +206,21 @@ class Reader:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        with self._path(entry.segment).open("rb", buffering=0) as file:
-            frame = decode(os.pread(file.fileno(), entry.length, entry.offset))
+        file = self._opened(entry.segment)
+        frame = decode(os.pread(file.number, entry.length, entry.offset))
         if frame is not None and len(frame.raw) <= _CACHED_BYTES:
             self._keep(key, frame)
         return frame
+
+    def _opened(self, segment: int) -> _File:
+        with self._lock:
+            found = self._files.get(segment)
+            if found is None:
+                found = self._files[segment] = _File(self._path(segment))
+            self._files.move_to_end(segment)
+            while len(self._files) > _OPEN_FILES:
+                self._files.popitem(last=False)
+        return found
 
     def _keep(self, key: tuple[int, int], frame: Frame) -> None:
         with self._lock:

@@ -166,6 +166,10 @@ class Segments:
         """The index of a closed segment."""
         return self._directory / f"{number:012d}.idx"
 
+    def index_of(self, number: int, packed: bool) -> pathlib.Path:
+        """The index of a segment's log or pack."""
+        return self.pack_index(number) if packed else self.index(number)
+
     def pack(self, number: int) -> pathlib.Path:
         """The pack of a segment, of the form that `packs` says."""
         return self._directory / f"{number:012d}.pack"

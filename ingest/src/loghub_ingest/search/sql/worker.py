@@ -31,7 +31,7 @@ CACHE_BYTES: Final = 256 * 1024 * 1024
 ADDRESS_BYTES: Final = 4 * 1024 * 1024 * 1024
 """Of the whole process, mapped libraries and allocator arenas included."""
 
-NICE: Final = 5
+NICE: Final = 15
 """Where both want the core, the service's writes get it."""
 
 IDLE_SECONDS: Final = 300.0
