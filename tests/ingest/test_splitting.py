@@ -5,7 +5,7 @@ import asyncio
 import lz4.block
 import pytest
 
-from loghub_ingest import splitting, writes
+from loghub_ingest import metering, splitting, writes
 from loghub_ingest.storage import contract, embedded
 
 SECONDS = 1.0
@@ -41,8 +41,9 @@ def writable(storage) -> list[int]:
 
 async def test_shard_that_is_busy_for_a_minute_is_split_until_the_logstore_has_enough(storage):
     store(storage)
-    ongoing = writes.Writes(storage)
-    splitter = splitting.Splitter(storage, ongoing)
+    usages = metering.Usages()
+    ongoing = writes.Writes(storage, usages)
+    splitter = splitting.Splitter(storage, usages)
     for tick in range(splitting.TICKS):
         assert writable(storage) == [0, 1], f"after {tick} ticks"
         await send(storage, ongoing, 0, 11)
@@ -58,8 +59,9 @@ async def test_shard_that_is_busy_for_a_minute_is_split_until_the_logstore_has_e
 
 async def test_burst_splits_nothing(storage):
     store(storage)
-    ongoing = writes.Writes(storage)
-    splitter = splitting.Splitter(storage, ongoing)
+    usages = metering.Usages()
+    ongoing = writes.Writes(storage, usages)
+    splitter = splitting.Splitter(storage, usages)
     for tick in range(3 * splitting.TICKS):
         await send(storage, ongoing, 0, 1 if tick % splitting.TICKS == 0 else 20)
         await splitter.look(SECONDS)
@@ -70,8 +72,9 @@ async def test_many_small_writes_count_too(storage, monkeypatch):
     monkeypatch.setattr(splitting, "BYTES_PER_SECOND", 1 << 40)
     monkeypatch.setattr(splitting, "WRITES_PER_SECOND", 5)
     store(storage)
-    ongoing = writes.Writes(storage)
-    splitter = splitting.Splitter(storage, ongoing)
+    usages = metering.Usages()
+    ongoing = writes.Writes(storage, usages)
+    splitter = splitting.Splitter(storage, usages)
     for _ in range(splitting.TICKS):
         await send(storage, ongoing, 1, 6)
         await splitter.look(SECONDS)
@@ -80,8 +83,9 @@ async def test_many_small_writes_count_too(storage, monkeypatch):
 
 async def test_logstore_without_auto_split_stays_as_it_is(storage):
     store(storage, autoSplit=False)
-    ongoing = writes.Writes(storage)
-    splitter = splitting.Splitter(storage, ongoing)
+    usages = metering.Usages()
+    ongoing = writes.Writes(storage, usages)
+    splitter = splitting.Splitter(storage, usages)
     for _ in range(2 * splitting.TICKS):
         await send(storage, ongoing, 0, 20)
         await splitter.look(SECONDS)

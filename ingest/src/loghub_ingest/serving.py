@@ -7,6 +7,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import gc
 import logging
 import os
@@ -17,12 +18,15 @@ import threading
 import time
 from typing import Final
 
+import prometheus_client as prometheus
+
 from loghub_ingest import (
     access,
     admin,
     app,
     connections,
     listening,
+    metering,
     readiness,
     service,
     splitting,
@@ -88,7 +92,9 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
         writing=lambda: storage.alive,
     )
     if settings.admin_listen:
-        servers.append(listening.server(admin.make(ready.problem), settings.admin_listen))
+        prometheus.REGISTRY.register(metering.Collector(storage, running.usages, settings.data))
+        shown = functools.partial(metering.status, storage, settings.data)
+        servers.append(listening.server(admin.make(ready.problem, shown), settings.admin_listen))
     loop = asyncio.get_running_loop()
     _calm_collector()
 
@@ -99,7 +105,7 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
     background = [asyncio.create_task(_trim(storage)), asyncio.create_task(ready.watch())]
-    splitter = splitting.Splitter(storage, running.writes)
+    splitter = splitting.Splitter(storage, running.usages)
     background.append(asyncio.create_task(splitter.watch()))
     if settings.pack_after is not None:
         background.append(asyncio.create_task(_pack(storage, settings.pack_after)))

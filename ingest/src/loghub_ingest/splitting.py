@@ -1,6 +1,6 @@
 """Splits shards of Logstores with `autoSplit` that get more than a shard is meant for.
 
-`writes` counts what each shard got, `serving` runs `watch`. A shard is split in two when it was
+`metering` counts what each shard got, `serving` runs `watch`. A shard is split in two when it was
 above its rate for a whole minute, until the Logstore has `maxSplitShard` that are written to, as
 the cloud does it. Nothing is merged again: whoever wants fewer shards says so by MergeShards.
 """
@@ -10,7 +10,7 @@ import collections
 import logging
 from typing import Final
 
-from loghub_ingest import telemetry, writes
+from loghub_ingest import metering, telemetry
 from loghub_ingest.storage import contract
 
 _log = logging.getLogger(__name__)
@@ -29,8 +29,8 @@ WRITES_PER_SECOND: Final = 500
 class Splitter:
     """How long each shard has been above its rate. Used on the loop only."""
 
-    def __init__(self, storage: contract.LogStorage, ongoing: writes.Writes) -> None:
-        self._storage, self._writes = storage, ongoing
+    def __init__(self, storage: contract.LogStorage, usages: metering.Usages) -> None:
+        self._storage, self._usages = storage, usages
         self._above: collections.Counter[tuple[int, int]] = collections.Counter()
 
     async def watch(self) -> None:
@@ -41,7 +41,7 @@ class Splitter:
 
     async def look(self, seconds: float) -> None:
         """Judge what was written in the last `seconds`, and split what has to be split."""
-        written = self._writes.take_written()
+        written = self._usages.take_loads()
         busy = {place for place, load in written.items() if _is_busy(load, seconds)}
         self._above = collections.Counter({place: self._above[place] + 1 for place in busy})
         due = {place for place, ticks in self._above.items() if ticks >= TICKS}
@@ -71,5 +71,5 @@ class Splitter:
             _log.info("a busy shard was split", extra=place)
 
 
-def _is_busy(load: writes.Load, seconds: float) -> bool:
+def _is_busy(load: metering.Load, seconds: float) -> bool:
     return load.bytes > BYTES_PER_SECOND * seconds or load.writes > WRITES_PER_SECOND * seconds

@@ -1,7 +1,7 @@
 """Writes on their way: which shards still have some, so that a sealed one's end is known for sure.
 
 The loop chooses a shard and counts the write in one step; `consumers` releases a shard's children
-only when nothing is on its way to it any more. `splitting` asks how much each shard got.
+only when nothing is on its way to it any more.
 """
 
 import collections
@@ -9,25 +9,17 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+from loghub_ingest import metering
 from loghub_ingest.storage import contract
 from slswire import errors
-
-
-@dataclasses.dataclass(slots=True)
-class Load:
-    """What a shard got: raw bytes of log groups, and log groups."""
-
-    bytes: int = 0
-    writes: int = 0
 
 
 class Writes:
     """Counts appends in progress by Logstore and shard. Used on the loop only."""
 
-    def __init__(self, storage: contract.LogStorage) -> None:
-        self._storage = storage
+    def __init__(self, storage: contract.LogStorage, usages: metering.Usages) -> None:
+        self._storage, self._usages = storage, usages
         self._running: collections.Counter[tuple[int, int]] = collections.Counter()
-        self._written: dict[tuple[int, int], Load] = {}
 
     async def append(self, groups: Sequence[contract.NewGroup], shard: contract.Shard) -> None:
         """Append to `shard`, one after the other; durable on return.
@@ -40,19 +32,9 @@ class Writes:
             try:
                 for group in groups:
                     await self._storage.append(dataclasses.replace(group, shard=shard.number))
-                    self._count(group, shard)
+                    self._usages.wrote(group, shard.number)
             except contract.StorageFullError as fault:
                 raise errors.make("ServerBusy") from fault
-
-    def take_written(self) -> dict[tuple[int, int], Load]:
-        """What (Logstore, shard) got since this was asked last."""
-        written, self._written = self._written, {}
-        return written
-
-    def _count(self, group: contract.NewGroup, shard: contract.Shard) -> None:
-        load = self._written.setdefault((group.store, shard.number), Load())
-        load.bytes += group.raw_size
-        load.writes += 1
 
     @contextlib.contextmanager
     def to(self, store: int, shard: int) -> Iterator[None]:

@@ -174,6 +174,11 @@ class Embedded(metadata.Metadata):
         """Have a running `pack` give up soon; nothing more is packed."""
         self._closing = True
 
+    def segment_counts(self) -> tuple[int, int]:
+        """How many segments there are, and how many of them are packed."""
+        numbers = self._segments.numbers()
+        return len(numbers), sum(self._segments.pack(each).exists() for each in numbers)
+
     def pack(self, before: float, *, most_bytes: int) -> int:
         """Pack closed segments, oldest first; returns how many.
 
