@@ -143,7 +143,9 @@ mod tests {
         let mut other = Vec::new();
         slswire::group::log(&mut other, 1, 0, &[(b"content", b"elsewhere")]);
         let filter = build(&[&raw, &other]);
-        for word in words.iter().map(String::as_str).chain(["TOPIC-1", "10.0.0.1", "web-x7", "elsewhere"]) {
+        for word in
+            words.iter().map(String::as_str).chain(["TOPIC-1", "10.0.0.1", "web-x7", "elsewhere"])
+        {
             assert!(has(&filter, word), "{word}");
         }
         let wrong = (0..5000).filter(|n| has(&filter, &format!("absent{n}"))).count();
