@@ -71,6 +71,7 @@ bench: setup ## Measure what a write and a read cost; prints tables, saves them 
 	@$(PY) bench/ingest.py
 	@$(PY) bench/committing.py
 	@$(PY) bench/beside.py
+	@$(PY) bench/peers.py
 	@$(PY) bench/agent.py
 
 ##@ Gates

@@ -254,6 +254,26 @@ async def _pull(service: Service) -> tuple[float, float]:
     return total / 1e6 / (time.perf_counter() - started), total / 1e6 / cpu
 
 
+def stored_groups(service: Service) -> int:
+    """How many log groups the service can give out."""
+
+    async def count() -> int:
+        async with service.client() as client:
+            found = 0
+            for shard in await client.list_shards(PROJECT, "web"):
+                number = int(shard["shardID"])
+                begin, end = [
+                    await client.get_cursor(PROJECT, "web", number, where)
+                    for where in ("begin", "end")
+                ]
+                while begin != end:
+                    pulled = await client.pull_logs(PROJECT, "web", number, begin, count=10)
+                    begin, found = pulled.next_cursor, found + pulled.count
+            return found
+
+    return asyncio.run(count())
+
+
 def spliced(wanted: Sequence[bytes], rounds: int = 20) -> float:
     """How much less CPU a PullLogs body of ten stored blocks takes by splicing, in process."""
     blocks = [(block, len(lz4_raw(block))) for block in wanted[:10]]
