@@ -14,6 +14,7 @@ import time
 from typing import Final
 
 from loghub_ingest import access, admin, app, connections, listening, readiness, service
+from loghub_ingest.console import application as console
 from loghub_ingest.storage import contract, embedded
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Settings:
     key_file: pathlib.Path | None
     access: access.Access
     default_project: str
+    console: bool
 
 
 async def serve(settings: Settings) -> None:
@@ -53,7 +55,8 @@ async def serve(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, storage: embedded.Embedded) -> None:
-    application = app.make(_service(settings, storage))
+    served = _service(settings, storage)
+    application = app.make(served, console.make(served) if settings.console else None)
     connections.allow_files()
     api = [listening.server(application, each) for each in settings.listen]
     servers = list(api)
