@@ -98,6 +98,14 @@ def test_fields_are_counted_with_their_frequent_values(root, store):
     assert by_name["message"]["many"] is True
 
 
+def test_fields_are_found_behind_much_that_does_not_match(root, store):
+    store.put({"message": "needle"})
+    for _ in range(10):
+        store.put({"message": "y" * 4_000_000}, at=1)
+    found = root.post(f"{store.path}/fields", {"query": "needle"} | store.range).document
+    assert found["records"] == 1
+
+
 def test_tail_shows_what_comes_once_in_order_of_receipt(root, make_store):
     store = make_store(shardCount=2)
     store.put({"message": "before"})

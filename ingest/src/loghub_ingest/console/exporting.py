@@ -24,7 +24,7 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 """Held in memory until they are sent."""
 
 CUT_HEADER: Final = "x-loghub-cut"
-_PART: Final = 100
+_PART: Final = 16
 """Records read at once: each may be as large as a write."""
 
 _MAX_COLUMNS: Final = 500

@@ -16,9 +16,8 @@ from loghub_ingest.storage import contract
 
 MAX_RECORDS: Final = 2000
 MAX_BYTES: Final = 32 * 1024 * 1024
-"""Of raw log groups."""
+"""Of raw log groups that hold a match."""
 
-SAMPLE_SECONDS: Final = 1.0
 MAX_FIELDS: Final = 200
 MAX_VALUES: Final = 500
 """Different values counted of one field; beyond, they are told apart no more."""
@@ -58,7 +57,7 @@ def sample(
     """The fields of the newest records that match."""
     compiled = scanning.scanner(*query)
     newest = sorted(entries, key=lambda each: each.max_time, reverse=True)
-    deadline = time.monotonic() + SAMPLE_SECONDS
+    deadline = time.monotonic() + scanning.BUDGET_SECONDS
     counted: dict[str, _Counted] = {}
     records = size = 0
     for entry in blooms.of(storage).possible(compiled, newest):
@@ -67,8 +66,8 @@ def sample(
         raw = storage.read(entry)
         if raw is None:
             continue
-        size += entry.raw_size
         places = [hit[2] for hit in compiled.hits(raw)][-(MAX_RECORDS - records) :]
+        size += entry.raw_size if places else 0
         records += len(places)
         for record in _core.render(raw, places):
             _count(counted, record)

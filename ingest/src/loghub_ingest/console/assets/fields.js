@@ -18,7 +18,7 @@ const open = new Set();
  * @param {{add: Function, column: Function, count: Function}} doing
  */
 export function draw(found, columns, doing) {
-  const shown = found.fields.filter((each) => !HIDDEN.has(each.name));
+  const shown = found.fields.filter((each) => !HIDDEN.has(each.name) && !isUnset(each));
   const own = shown.filter((each) => !each.name.startsWith("__"));
   const others = shown.filter((each) => each.name.startsWith("__"));
   const list = (each) => field(each, found.records, columns, doing);
@@ -35,6 +35,11 @@ export function draw(found, columns, doing) {
 export function blank(sentence) {
   fill(at("fields"), h("div", { class: "side-head" }, h("h2", {}, "Fields")),
     h("p", { class: "muted small" }, sentence));
+}
+
+/** Whether it is one that the service always writes, and nobody gave a value. */
+function isUnset(each) {
+  return each.name.startsWith("__") && each.distinct === 1 && !each.many && each.top[0][0] === "";
 }
 
 function field(each, total, columns, doing) {
