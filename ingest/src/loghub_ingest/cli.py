@@ -87,6 +87,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--key-file", "file whose key seals the secrets, made if missing; best on another volume")
     flag("--default-project", "project of web tracking whose address names none")
     flag("--pack-after", "when closed segments are packed, 30s, 15m or 2h; 'off' for never", "1h")
+    flag("--console", "on or off: the web console below /console/ of every --listen address", "on")
     flag("--access-log", "requests to log: off, errors or all", "errors")
     flag("--log-level", "debug, info, warning or error", "info")
     serve.add_argument(
@@ -128,6 +129,7 @@ def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> se
         access=_access(options.access_log),
         default_project=options.default_project,
         pack_after=_seconds("--pack-after", options.pack_after),
+        console=_switch("--console", options.console),
         key_file=pathlib.Path(options.key_file) if options.key_file else None,
     )
 
@@ -139,6 +141,12 @@ def _certificate(options: argparse.Namespace) -> listening.Certificate | None:
     if any(given) or options.tls_listen != "off":
         raise _UsageError("--tls-listen, --tls-certificate and --tls-key go together: give all.")
     return None
+
+
+def _switch(flag: str, text: str) -> bool:
+    if text not in {"on", "off"}:
+        raise _UsageError(f"{flag} is {text!r}: write on or off.")
+    return text == "on"
 
 
 def _access(text: str) -> access.Access:

@@ -31,6 +31,7 @@ from loghub_ingest import (
     service,
     splitting,
 )
+from loghub_ingest.console import application as console
 from loghub_ingest.storage import contract, embedded
 
 _log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Settings:
     default_project: str
     pack_after: float | None
     """Seconds after its last write when a closed segment is packed; None for never."""
+    console: bool
 
 
 async def serve(settings: Settings) -> None:
@@ -80,7 +82,7 @@ async def serve(settings: Settings) -> None:
 
 async def _run(settings: Settings, storage: embedded.Embedded) -> None:
     running = _service(settings, storage)
-    application = app.make(running)
+    application = app.make(running, console.make(running) if settings.console else None)
     connections.allow_files()
     api = [listening.server(application, each) for each in settings.listen]
     servers = list(api)
