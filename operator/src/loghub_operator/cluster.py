@@ -115,16 +115,17 @@ class Cluster:
 
     async def merge(
         self, kind: kinds.Kind, found: Mapping[str, Any], change: Object, *, status: bool = False
-    ) -> None:
-        """Merge-patch an object, or its status; an object that is gone is no error."""
+    ) -> Object | None:
+        """Merge-patch an object, or its status; None where it is gone, which is no error."""
         metadata = found["metadata"]
         path = kind.path(metadata.get("namespace", ""), metadata["name"], "status" * status)
         query = f"?fieldManager={MANAGER}"
         try:
-            await self._send("PATCH", path + query, change, "application/merge-patch+json")
+            return await self._send("PATCH", path + query, change, "application/merge-patch+json")
         except ClusterError as fault:
             if fault.status != _NOT_FOUND:
                 raise
+            return None
 
     async def create(self, kind: kinds.Kind, wanted: Object) -> Object:
         """Create an object."""

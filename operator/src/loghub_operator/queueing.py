@@ -48,9 +48,14 @@ class Queue:
 
     def add_later(self, key: Key, seconds: float) -> None:
         """Work on `key` after a while, unless it is worked on before."""
-        if key not in self._timers and key not in self._queued:
-            loop = asyncio.get_running_loop()
-            self._timers[key] = loop.call_later(seconds, self._due, key)
+        if key in self._queued:
+            return
+        loop = asyncio.get_running_loop()
+        if (timer := self._timers.get(key)) is not None:
+            if timer.when() <= loop.time() + seconds:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_later(seconds, self._due, key)
 
     async def run(self) -> None:
         """Work until cancelled."""

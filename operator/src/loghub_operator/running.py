@@ -21,6 +21,7 @@ from loghub_operator import (
     kinds,
     leading,
     queueing,
+    reporting,
     watching,
 )
 from loghub_operator.reconciling import context
@@ -28,7 +29,9 @@ from loghub_operator.reconciling import context
 _log = logging.getLogger(__name__)
 
 RESYNC_SECONDS: Final = 300.0
-"""Drift of the remote, and deletions that a broken watch hid, are found within that."""
+"""Drift of the remote is found within that; the looks are spread over it."""
+RELIST_SECONDS: Final = 1800.0
+"""What a broken watch hid is found within that. kopf starts a silent watch anew after 70 s."""
 
 _RECONCILED: Final = prometheus.Counter(
     "loghub_operator_reconciles_total", "Keys worked on.", ["kind", "outcome"]
@@ -54,7 +57,8 @@ async def run(options: Options, settings: context.Settings) -> None:
         LostError: another replica leads now.
     """
     api = await cluster.connect(options.kubeconfig)
-    ctx = context.Context(settings, api, cache.Cache(), events.Events(api))
+    reports = reporting.Reports(settings.namespace)
+    ctx = context.Context(settings, api, cache.Cache(), events.Events(api), reports)
     operator = _Operator(ctx, outside=bool(options.kubeconfig))
     probes = await admin.serve(*options.admin_listen, lambda: True)
     stop = asyncio.Event()
@@ -96,19 +100,24 @@ class _Operator:
     def __init__(self, ctx: context.Context, *, outside: bool) -> None:
         self._ctx, self._outside = ctx, outside
         self.queue = queueing.Queue(self._reconcile)
+        ctx.later = self.queue.add_later
         _QUEUED.set_function(lambda: len(self.queue))
 
     async def list_all(self) -> None:
         """Take the API server's lists as the truth, and look at everything."""
         for kind in kinds.WATCHED:
-            self._ctx.cache.replace(kind, await self._ctx.cluster.list(kind))
+            found = await self._ctx.cluster.list(kind)
+            if kind == kinds.REPORT:
+                self._ctx.reports.replace(found)
+            else:
+                self._ctx.cache.replace(kind, found)
         for key in dispatching.everything(self._ctx.cache):
             self.queue.add(key)
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Follow changes until cancelled."""
         access = self._ctx.cluster.access() if self._outside else None
-        registry = watching.registry(self._ctx.cache, self._changed, access)
+        registry = watching.registry(self._ctx.cache, self._ctx.reports, self._changed, access)
         await kopf.operator(
             registry=registry,
             settings=watching.settings(),
@@ -120,20 +129,30 @@ class _Operator:
         stop.set()
 
     async def resync(self) -> None:
-        """List everything again from time to time, at no fixed moment."""
+        """Look for drift all the time, and list everything again from time to time."""
+        loop = asyncio.get_running_loop()
+        listed = loop.time()
         while True:
-            await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+            for key in dispatching.drifting(self._ctx.cache):
+                self.queue.add_later(key, random.uniform(0.0, RESYNC_SECONDS))  # noqa: S311
+            await asyncio.sleep(RESYNC_SECONDS)
+            if loop.time() - listed < RELIST_SECONDS * random.uniform(0.8, 1.2):  # noqa: S311
+                continue
+            listed = loop.time()
             try:
                 await self.list_all()
             except cluster.ClusterError as fault:
                 _log.warning("the resync failed: %s", fault)
 
-    def _changed(self, kind: kinds.Kind, found: cache.Object) -> None:
-        for key in dispatching.keys(kind, found, self._ctx.cache):
-            self.queue.add(key)
+    def _changed(self, kind: kinds.Kind, found: cache.Object, before: cache.Object | None) -> None:
         if kind == kinds.REPORT:
-            for key, seconds in dispatching.reported(self._ctx.cache):
-                self.queue.add_later(key, seconds)
+            self.queue.add_later(dispatching.REPORTS, dispatching.REPORT_SECONDS)
+            return
+        namespace, name = cache.place(found)
+        gone = self._ctx.cache.get(kind, name, namespace) is None
+        change = dispatching.Change(kind, found, before, gone)
+        for key in dispatching.keys(change, self._ctx.cache):
+            self.queue.add(key)
 
     async def _reconcile(self, key: queueing.Key) -> None:
         outcome = "done"
