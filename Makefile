@@ -71,6 +71,7 @@ bench: setup ## Measure what a write and a read cost; prints tables, saves them 
 	@$(PY) bench/ingest.py
 	@$(PY) bench/committing.py
 	@$(PY) bench/agent.py
+	@$(PY) bench/operator_scale.py
 
 ##@ Gates
 .PHONY: format

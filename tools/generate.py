@@ -1,6 +1,7 @@
 """Writes what is generated.
 
-The CRDs, to `crds/` and to the two charts that carry them; the wire format's golden vectors.
+The CRDs, to `crds/` and to the two charts that carry them; the resources' reference pages; the
+wire format's golden vectors.
 
 python tools/generate.py          writes
 python tools/generate.py --check  says what is not current, and fails
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 
 import yaml
 
+import reference
 import vectors
 from loghub_operator.resources import crds
 
@@ -41,6 +43,8 @@ def _wanted() -> Iterator[tuple[pathlib.Path, str]]:
         text = HEADER + yaml.safe_dump(crds.definition(kind), sort_keys=False, width=100)
         for target in TARGETS:
             yield ROOT / target / f"{kind.plural}.yaml", text
+    for name, text in reference.pages().items():
+        yield ROOT / "docs" / "resources" / name, text
     for name, text in vectors.files().items():
         yield ROOT / "wire" / "vectors" / name, text
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import aiohttp
 from kubernetes.aio import client, config
 
-from loghub_operator import kinds
+from loghub_operator import kinds, measuring
 
 Object = dict[str, Any]
 
@@ -159,7 +159,9 @@ class Cluster:
             )
             text = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            measuring.API_REQUESTS.labels(method, "0").inc()
             raise ClusterError(0, f"the API server does not answer: {fault}") from fault
+        measuring.API_REQUESTS.labels(method, str(answer.status)).inc()
         if answer.status >= _REFUSED:
             raise ClusterError(answer.status, _words(answer.status, text))
         return dict(json.loads(text))
