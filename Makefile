@@ -81,6 +81,7 @@ bench: setup ## Measure what a write and a read cost; prints tables, saves them 
 	@$(PY) bench/beside.py
 	@$(PY) bench/peers.py
 	@$(PY) bench/agent.py
+	@$(PY) bench/operator_scale.py
 
 ##@ Gates
 .PHONY: format
