@@ -78,7 +78,10 @@ docs: setup ## Build the documents into build/site; a broken link fails
 bench: setup ## Measure what a write and a read cost; prints tables, saves them under build/
 	@$(PY) bench/ingest.py
 	@$(PY) bench/committing.py
+	@$(PY) bench/beside.py
+	@$(PY) bench/peers.py
 	@$(PY) bench/agent.py
+	@$(PY) bench/operator_scale.py
 
 ##@ Gates
 .PHONY: format
