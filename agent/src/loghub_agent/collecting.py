@@ -38,6 +38,8 @@ class Surroundings:
 
     pods_dir: str
     node: str
+    root: str = "/"
+    """Where the node's own files are."""
 
 
 class Collecting:
@@ -148,6 +150,7 @@ class Collecting:
             self.inventory.residents(),
             pods_dir=self._surroundings.pods_dir,
             node=self._surroundings.node,
+            root=self._surroundings.root,
         )
 
     async def _hand_over(

@@ -7,7 +7,7 @@ text to the core through `supervisor`. Equal input gives equal text, so an uncha
 import collections
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from loghub_agent import hearing, matching, pods, wishes
@@ -15,6 +15,9 @@ from loghub_agent.config import plan
 
 _SAMPLES: Final = 5
 """Pods named per pipeline in the AgentReport (contract)."""
+
+NODE_SOURCE: Final = "node"
+"""The id of the source that is the node's own files; a pod's has a slash."""
 
 SourceKey = tuple[str, str]
 """A pipeline's name and a source's id (`<log uid>/<container>`), as the core's stats name them."""
@@ -50,12 +53,18 @@ class Plan:
 
 
 def build(
-    pipelines: Iterable[plan.Pipeline], residents: Iterable[Resident], *, pods_dir: str, node: str
+    pipelines: Iterable[plan.Pipeline],
+    residents: Iterable[Resident],
+    *,
+    pods_dir: str,
+    node: str,
+    root: str = "/",
 ) -> Plan:
     """Match every resident with every pipeline and render the core's plan.
 
-    `node` stands in where a pod has no address yet. A live pod wins over a deleted one with the
-    same log directory (a static pod whose mirror object was replaced).
+    `node` stands in where a pod has no address yet; `root` is where the node's own files are. A
+    live pod wins over a deleted one with the same log directory (a static pod whose mirror object
+    was replaced).
     """
     ordered = sorted(pipelines, key=lambda pipeline: pipeline.name)
     index = matching.Index(ordered)
@@ -81,6 +90,9 @@ def build(
             if len(taken) > before and not resident.gone:
                 _count(matches[pipeline.name], resident.pod, len(taken) - before)
         sources[resident.pod.uid] = tuple(taken)
+    for pipeline in ordered:
+        if pipeline.is_of_node:
+            rendered[pipeline.name].append(_node_source(pipeline, node=node, root=root))
     text = ",".join(
         f'{{{pipeline.head},"sources":[{",".join(rendered.get(pipeline.name, ()))}]}}'
         for pipeline in ordered
@@ -139,6 +151,29 @@ def _source(
     }
     text = json.dumps(source, ensure_ascii=False, separators=(",", ":"))
     return f'{text[:-1]},"streams":{_streams(pipeline, said)}}}'
+
+
+def _node_source(pipeline: plan.Pipeline, *, node: str, root: str) -> str:
+    """The node's files as a source; the core adds each one's `__path__`."""
+    tags = {"__hostname__": node, "_node_name_": node} | dict(pipeline.static_tags)
+    source = {
+        "id": NODE_SOURCE,
+        "dir": "",
+        "streams": [],
+        "source": node,
+        "tags": [pair for pair in tags.items() if pair[1]],
+        "ended": False,
+    }
+    mounts = [{"at": "/", "dir": root}]
+    return _with_files(source, pipeline, mounts)
+
+
+def _with_files(
+    source: Mapping[str, object], pipeline: plan.Pipeline, mounts: Sequence[Mapping[str, object]]
+) -> str:
+    text = json.dumps(source, ensure_ascii=False, separators=(",", ":"))
+    where = json.dumps(mounts, ensure_ascii=False, separators=(",", ":"))
+    return f'{text[:-1]},"files":{{"mounts":{where},{pipeline.files_text}}}}}'
 
 
 def _own_tags(pipeline: plan.Pipeline, said: wishes.Said) -> dict[str, str]:

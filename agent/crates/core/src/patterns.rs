@@ -4,6 +4,7 @@
 //! can match. `**` goes through directories, at most `maxDepth` of them. Patterns become automata
 //! of linear time.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
@@ -89,6 +90,44 @@ impl Patterns {
     #[must_use]
     pub fn excludes(&self, path: &Path) -> bool {
         self.unwanted.iter().any(|glob| glob.is_match(path))
+    }
+
+    /// Why a file at that path is none that is asked for; None when it is one. Its log's other files
+    /// are read with it (`rotations`).
+    #[must_use]
+    pub fn why_not(&self, path: &Path) -> Option<String> {
+        let above = || path.ancestors().find(|above| self.excludes(above));
+        if !self.wanted.iter().any(|pattern| self.takes(pattern, path)) {
+            return Some("no path of input.paths means it".to_owned());
+        }
+        above().map(|above| format!("input.exclude leaves out {}", above.display()))
+    }
+
+    fn takes(&self, pattern: &Pattern, path: &Path) -> bool {
+        let Ok(rest) = path.strip_prefix(&pattern.root) else { return false };
+        let names: Vec<&OsStr> = rest.iter().collect();
+        // By part: how many names may stand before it, and how many directories of `**` among them.
+        let mut reached = BTreeMap::from([(0, 0)]);
+        for part in &pattern.parts {
+            let mut next = BTreeMap::new();
+            for (at, deep) in reached {
+                if matches!(part, Part::AnyDepth) {
+                    let most = (names.len() - at).min(self.depth - deep.min(self.depth));
+                    for more in 0..=most {
+                        let deep = deep + more;
+                        next.entry(at + more)
+                            .and_modify(|least: &mut usize| *least = deep.min(*least))
+                            .or_insert(deep);
+                    }
+                } else if names.get(at).is_some_and(|name| part.takes(name)) {
+                    next.entry(at + 1)
+                        .and_modify(|least: &mut usize| *least = deep.min(*least))
+                        .or_insert(deep);
+                }
+            }
+            reached = next;
+        }
+        reached.contains_key(&names.len())
     }
 
     /// Where links may lead.
@@ -198,6 +237,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn path_is_taken_or_the_reason_is_said() {
+        let files = Files {
+            mounts: Vec::new(),
+            paths: vec!["/srv/**/*.log".into(), "/var/log/a.log".into()],
+            exclude: vec!["/srv/no".into()],
+            max_depth: 2,
+            tail_bytes: None,
+            encoding: crate::plan::Encoding::Utf8,
+            links_anywhere: false,
+        };
+        let patterns = Patterns::new(&files).unwrap();
+        for path in ["/srv/a.log", "/srv/b/a.log", "/srv/b/c/a.log", "/var/log/a.log"] {
+            assert_eq!(patterns.why_not(Path::new(path)), None, "{path}");
+        }
+        for path in ["/srv/b/c/d/a.log", "/srv/a.txt", "/var/log/b.log", "/srv"] {
+            assert!(patterns.why_not(Path::new(path)).unwrap().contains("input.paths"), "{path}");
+        }
+        let excluded = patterns.why_not(Path::new("/srv/no/a.log")).unwrap();
+        assert_eq!(excluded, "input.exclude leaves out /srv/no");
     }
 
     #[test]

@@ -156,6 +156,12 @@ impl Tree {
         &self.logs
     }
 
+    /// Whether the last walk looked into a directory.
+    #[must_use]
+    pub fn has_listed(&self, dir: &Path) -> bool {
+        self.listed.contains_key(dir)
+    }
+
     /// Looks what there is at `now`. `was_known` says whether a log was read in a former life.
     pub fn walk(&mut self, now: SystemTime, was_known: &dyn Fn(&Path) -> bool) -> Walk {
         if self.clear && self.is_unchanged() {
@@ -452,3 +458,6 @@ fn entries(dir: &str, most: usize) -> io::Result<Vec<Entry>> {
     found.sort();
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;
