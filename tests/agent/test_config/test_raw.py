@@ -84,7 +84,7 @@ def test_optional_section_may_be_missing(path, value):
         ("select.podLabels.matchLabel", {}, "spec.select.podLabels.matchLabel", "known here"),
         ("input.stdout.stream", [], "spec.input.stdout.stream", "is not a field"),
         ("input.files", {}, "spec.input.files", "is not a field"),
-        ("input.nodeFiles", {"paths": ["/a"]}, "spec.input", "exactly one of stdout, nodeFiles"),
+        ("input.nodeFiles", {"paths": ["/a"]}, "spec.input", "exactly one of stdout, c"),
         ("input", {"nodeFiles": {}}, "spec.input.nodeFiles.paths", "name at least one file"),
         ("input", {"nodeFiles": {"paths": ["a"]}}, "spec.input.nodeFiles.paths[0]", "absolute"),
         ("input", {"nodeFiles": {"paths": ["/a/../b"]}}, "spec.input.nodeFiles.paths[0]", ".."),

@@ -298,6 +298,18 @@ impl Chain {
         Ok(any)
     }
 
+    /// Lets go of every file that keeps a volume from being unmounted, read or not.
+    pub fn release(&mut self, counters: &Counters) {
+        for file in self.files.iter_mut().filter(|file| !file.finished()) {
+            let named = &file.named;
+            if named.ground.as_ref().is_some_and(|ground| ground.is_mounted(&named.path)) {
+                let unread = file.abandon();
+                counters.lose("volume_released", unread);
+                counters::add(&counters.lost_files, u64::from(unread > 0));
+            }
+        }
+    }
+
     /// The file that is written after the one at `at`. A copy that somebody puts beside the current
     /// file is none: the runtime goes on with the current one.
     fn successor(&self, at: usize) -> Option<&LogFile> {

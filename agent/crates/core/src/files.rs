@@ -291,6 +291,16 @@ impl LogFile {
         self.bytes = Bytes::Closed;
     }
 
+    /// Closes it before its end; gives the bytes that nobody will read.
+    pub fn abandon(&mut self) -> u64 {
+        let size = match &self.bytes {
+            Bytes::Plain(file) => file.metadata().map_or(self.offset, |found| found.len()),
+            Bytes::Gzip(_) | Bytes::Closed => self.offset,
+        };
+        (self.bytes, self.kept, self.before) = (Bytes::Closed, Vec::new(), 0);
+        size.saturating_sub(std::mem::replace(&mut self.offset, size))
+    }
+
     /// Whether nothing was written to it yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -476,23 +486,5 @@ mod tests {
             std::fs::remove_file(&path).unwrap();
         }
         // A file system that uses no inode twice cannot show it, and does not need it.
-    }
-
-    #[test]
-    fn inode_used_again_with_the_same_first_bytes_is_another_file_after_a_restart() {
-        let path = directory("birth").join("0.log");
-        write(&path, "a banner that every file begins with\n");
-        let named = Named::current(path);
-        let file = LogFile::open(&named).unwrap();
-        let saved = file.saved(Place::default());
-        assert!(file.matches(&saved) && file.has_inode_of(&saved));
-        let Some(born) = saved.born else { return }; // this file system does not say
-        let other =
-            Saved { born: Some(born - std::time::Duration::from_secs(60)), ..saved.clone() };
-        assert!(!file.matches(&other) && !file.has_inode_of(&other));
-        let older = r#"{"inode":[1,2],"head":[3,4],"offset":5,"size":6,"finished":true}"#;
-        let older: Saved = serde_json::from_str(older).unwrap();
-        assert_eq!(older.born, None);
-        assert!(file.matches(&Saved { born: None, ..saved }));
     }
 }

@@ -15,7 +15,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{open, openat, openat2, readlinkat, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{
+    open, openat, openat2, readlinkat, statx, AtFlags, FileType, Mode, OFlags, ResolveFlags,
+    StatxFlags,
+};
 use rustix::io::Errno;
 use serde::Deserialize;
 
@@ -119,6 +122,18 @@ impl Ground {
             Some((Some(dir), rest)) => Ok((dir, rest)),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    /// Whether a path lies in something that was mounted here and that somebody will want to unmount,
+    /// which an open file prevents.
+    #[must_use]
+    pub fn is_mounted(&self, path: &Path) -> bool {
+        let Ok((dir, _)) = self.mount(path) else { return false };
+        let mount = |path: &Path| {
+            let found = statx(rustix::fs::CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
+            Some(found.stx_mnt_id)
+        };
+        dir.parent().is_some_and(|parent| mount(parent) != mount(dir))
     }
 
     /// Where a path would be on this machine if there were no links; to wait for it there.

@@ -115,7 +115,11 @@ pub fn hash(bytes: &[u8]) -> (usize, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+    use crate::files::{LogFile, Place};
+    use crate::listing::Named;
 
     #[test]
     fn renamed_file_is_the_same_file() {
@@ -125,5 +129,24 @@ mod tests {
         let known = Identity::from(&std::fs::metadata(&path).unwrap());
         std::fs::rename(&path, &rotated).unwrap();
         assert_eq!(Identity::from(&std::fs::metadata(&rotated).unwrap()), known);
+    }
+
+    #[test]
+    fn inode_used_again_with_the_same_first_bytes_is_another_file_after_a_restart() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("0.log");
+        File::create(&path).unwrap().write_all(b"a banner that every file begins with\n").unwrap();
+        let named = Named::current(path);
+        let file = LogFile::open(&named).unwrap();
+        let saved = file.saved(Place::default());
+        assert!(file.matches(&saved) && file.has_inode_of(&saved));
+        let Some(born) = saved.born else { return }; // this file system does not say
+        let other =
+            Saved { born: Some(born - std::time::Duration::from_secs(60)), ..saved.clone() };
+        assert!(!file.matches(&other) && !file.has_inode_of(&other));
+        let older = r#"{"inode":[1,2],"head":[3,4],"offset":5,"size":6,"finished":true}"#;
+        let older: Saved = serde_json::from_str(older).unwrap();
+        assert_eq!(older.born, None);
+        assert!(file.matches(&Saved { born: None, ..saved }));
     }
 }

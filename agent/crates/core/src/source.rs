@@ -30,6 +30,11 @@ const CHUNKS: usize = 4;
 /// Between two attempts to hand a package to a lane that is full.
 const FULL_LANE: Duration = Duration::from_millis(20);
 
+/// Files of an ended container that lie in a mounted volume are read for that long, which is the time
+/// to the end of all but a backlog. A pod's end waits for its volumes, and half a minute is its usual
+/// grace.
+const RELEASE: Duration = Duration::from_secs(5);
+
 /// What a step needs of the pipeline around the source.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
@@ -64,6 +69,7 @@ pub struct Reader {
     progress: Arc<Progress>,
     listed: bool,
     quiet_since: Option<Instant>,
+    ended_since: Option<Instant>,
     at_end: bool,
     /// Lines read.
     pub lines: u64,
@@ -90,6 +96,7 @@ impl Reader {
             progress,
             listed: false,
             quiet_since: None,
+            ended_since: None,
             at_end: false,
             lines: 0,
         }
@@ -135,6 +142,7 @@ impl Reader {
         look: bool,
         now: Instant,
     ) -> io::Result<Rest> {
+        self.release(around.counters, now);
         if look || !self.listed {
             self.listed = false;
             self.chain.list(self.checkpoint_place(), around.counters)?;
@@ -152,6 +160,18 @@ impl Reader {
             self.seal(around);
         }
         Ok(Rest { until: self.until(fed, age, now), fed: fed && self.at_end })
+    }
+
+    /// Of a container that has ended nothing is held that its pod's end may wait for.
+    fn release(&mut self, counters: &Counters, now: Instant) {
+        if self.spec.ended && self.chain.is_given() {
+            let since = *self.ended_since.get_or_insert(now);
+            if now.duration_since(since) >= RELEASE {
+                self.chain.release(counters);
+            }
+        } else {
+            self.ended_since = None;
+        }
     }
 
     /// When there is something to do though nothing is heard.

@@ -12,7 +12,7 @@ from loghub_agent.config import limits, reading
 STREAMS: Final = ("Stdout", "Stderr")
 ENCODINGS: Final = ("UTF8", "GBK")
 STARTS: Final = ("Beginning", "End")
-INPUTS: Final = ("stdout", "nodeFiles")
+INPUTS: Final = ("stdout", "containerFiles", "nodeFiles")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
