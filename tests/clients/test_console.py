@@ -284,6 +284,16 @@ def test_tail_shows_a_new_line_once(window, store):
     expect(window.locator("#status")).to_contain_text("4 of 4 records")
 
 
+def test_tail_of_a_query_shows_and_marks_what_matches(window, store):
+    visit(window, store.page("?q=order&live=1"), until="#tail-button[aria-pressed=true]")
+    window.wait_for_function(
+        "() => performance.getEntriesByType('resource').some(each => each.name.endsWith('/tail'))"
+    )
+    store.put({"message": "order 1"}, {"message": "cart 1"}, {"message": "order 2"})
+    expect(window.locator(".record mark")).to_have_count(2)
+    assert texts(window) == ["order 1", "order 2"]
+
+
 PWN = "window.pwned=1"
 HOSTILE = {
     f'<img src=x onerror="{PWN}">': f'<script>{PWN}</script><img src=x onerror="{PWN}">',

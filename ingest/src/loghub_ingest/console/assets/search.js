@@ -211,6 +211,7 @@ async function follow() {
   draw();
   fill(at("status"), "Waiting for records…");
   const own = new Tail(view.query, {
+    begun: (marks) => { list.mark = marker(marks); },
     records: (found, leftOut) => arrived(found, leftOut),
     trouble: (fault) => fill(at("notices"), fault && frame.problem(fault)),
   });
