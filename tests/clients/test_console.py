@@ -205,7 +205,7 @@ def test_search_marks_its_words_and_a_value_clicked_narrows_it(window, store):
     store.put(*({"message": f"order {n} paid", "level": "info"} for n in range(5)))
     visit(window, store.page(f"?{store.range}"))
     window.keyboard.press("/")
-    window.keyboard.type("order")
+    window.keyboard.type("order or refund")
     window.keyboard.press("Enter")
     expect(window.locator("mark")).to_have_count(8)
     assert set(window.locator("mark").all_inner_texts()) == {"order"}
@@ -215,7 +215,7 @@ def test_search_marks_its_words_and_a_value_clicked_narrows_it(window, store):
     assert values.all_inner_texts() == ["info", "error"]
     values.nth(1).click()
     expect(window.locator(".record")).to_have_count(3)
-    expect(window.locator("#query")).to_have_value('order and level: "error"')
+    expect(window.locator("#query")).to_have_value('(order or refund) and level: "error"')
     message = window.locator("#fields details", has_text="message")
     message.locator("summary").click()
     message.locator(".mini").first.click()
