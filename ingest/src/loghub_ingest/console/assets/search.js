@@ -132,11 +132,11 @@ function noFields() {
 function draw() {
   showAsked();
   if (rows !== null) {
-    tools.forRows(view, set, () => frame.copy(analysis.text(rows), "Rows"));
+    tools.forRows(view, set, { copy: () => frame.copy(analysis.text(rows), "Rows"), link: copyLink });
     analysis.show(at("results"), rows, view.chart);
     fill(at("status"), `${rows.table.length.toLocaleString()} rows of ${rows.rows.toLocaleString()} records · ${took}`);
   } else {
-    tools.forRecords(view, set, { copy: copyPage, download });
+    tools.forRecords(view, set, { copy: copyPage, link: copyLink, download });
     if (shown.length || view.live) list.show(shown, view);
     else showNothing();
     if (!view.live) status();
@@ -190,7 +190,7 @@ function failed(fault) {
   at("results").replaceChildren();
   at("pager").replaceChildren();
   fill(at("status"), "");
-  const way = fault.code === "IndexConfigNotExist"
+  const way = /\bindex\b/.test(String(fault.message))
     && h("a", { class: "plain tight", href: `/console/settings/${project}/${logstore}#index` }, "Index settings");
   const said = fault.code === "IndexConfigNotExist"
     ? new api.Failure(fault.code, "This Logstore has no index: its records can be looked through, not searched. Give it one, or leave the query empty.", 400)
@@ -260,6 +260,12 @@ async function download(format) {
 
 function copyPage() {
   frame.copy(shown.map(records.json).join("\n"), `${shown.length} records`);
+}
+
+/** A link whose times do not move with the clock. */
+function copyLink() {
+  const fixed = asked ? { ...view, from: String(asked.from), to: String(asked.to) } : view;
+  frame.copy(location.origin + location.pathname + views.write(fixed), "Link");
 }
 
 function submit() {
