@@ -26,6 +26,8 @@ import * as views from "./view.js";
 const PAGE = 100;
 const MAX_OFFSET = 100_000;
 const MAX_LIVE = 1000;
+/** Pixels; as in search.css. */
+const NARROW = 900;
 const { project, logstore } = frame.here;
 const PATH = api.pathOf(project, logstore);
 
@@ -284,6 +286,7 @@ function nextLook() {
 }
 
 async function start() {
+  if (innerWidth < NARROW) at("query").placeholder = "error and not timeout";
   at("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     submit();
