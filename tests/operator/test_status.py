@@ -24,6 +24,8 @@ def home(cluster, namespace):
 def say(cluster, namespace):
     """Agents' reports: `say(NODE, version=..., pipelines=[...])`; they go with the test."""
     told = set()
+    for each in cluster.list("AgentReport", SYSTEM):  # of other tests: they would be counted
+        cluster.delete("AgentReport", each["metadata"]["name"], SYSTEM)
 
     def say(node: str, *pipelines: dict, version: int) -> None:
         name = f"{namespace}-{node}"
