@@ -194,7 +194,8 @@ def _add_helping(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     bundle.description = (
         "Resources, workloads, events and the newest log lines of the release as a .tar.gz. "
-        "Secrets are not read; what looks like one elsewhere is removed. Look it over before you send it."
+        "Secrets are not read; what looks like one elsewhere is removed. Look it over before you "
+        "send it."
     )
     bundle.add_argument("--file", default="", help="default: loghub-support-<time>.tar.gz")
     _add_cluster(bundle)

@@ -17,7 +17,8 @@ _TELLING: Final = re.compile(
 _COPIES: Final = frozenset(("kubectl.kubernetes.io/last-applied-configuration",))
 """Annotations that hold the whole object again."""
 
-_NAME: Final = r"""["']?[A-Za-z0-9_.-]*(?:secret|passw(?:or)?d|passphrase|pwd|token|api_?key)[A-Za-z0-9_.-]*["']?"""
+_WORDS: Final = "secret|passw(?:or)?d|passphrase|pwd|token|api_?key"
+_NAME: Final = rf"""["']?[A-Za-z0-9_.-]*(?:{_WORDS})[A-Za-z0-9_.-]*["']?"""
 _LINES: Final = (
     # A name that tells, a sign, a value: JSON, YAML, logfmt, command lines.
     re.compile(rf"""(?i)({_NAME}\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}}&]+)"""),
