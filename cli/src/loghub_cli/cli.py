@@ -29,6 +29,7 @@ from loghub_cli import (
     opening,
     reading,
     results,
+    trying,
 )
 from loghub_cli.importing import command as importing
 from loghub_cli.rendering import Record, line
@@ -86,6 +87,7 @@ _RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "console": opening.run,
     "import": importing.run,
     "support-bundle": bundling.run,
+    "test": trying.run,
     **dict.fromkeys(inspecting.COMMANDS, inspecting.run),
 }
 """Commands that read no Logstore."""

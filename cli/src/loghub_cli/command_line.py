@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_reading(commands)
     _add_inspecting(commands)
+    _add_trying(commands)
     _add_import(commands)
     _add_helping(commands)
     completion = commands.add_parser("completion", help="a script that completes at a shell's TAB")
@@ -186,6 +187,23 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="NAME",
         help="LogProject where the source names none (default imported)",
     )
+
+
+def _add_trying(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    test = commands.add_parser("test", help="what a LogConfig makes of sample lines")
+    test.description = (
+        "Joins and parses the lines as agents do, with loghub-agent on this machine or in an "
+        "agent's pod. Nothing is collected or sent. Exit status: 0 every record could be parsed, 1 "
+        "one could not, 2 wrong usage."
+    )
+    config = test.add_argument("config", metavar="CONFIG", help="a file, or a LogConfig's name")
+    offering.offer(config, offering.Names("logconfigs.loghub.dev"))
+    test.add_argument(
+        "-f", "--file", dest="sample", required=True, help="the lines; '-' is the standard input"
+    )
+    test.add_argument("-o", "--output", choices=["text", "json"], default="text")
+    _add_namespace(test)
+    _add_cluster(test)
 
 
 def _add_helping(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
