@@ -89,18 +89,20 @@ def packing(tmp_path) -> Iterator[Packing]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_killed_while_segments_are_packed_keeps_every_acknowledged_record(packing: Packing):
-    await killed_at_random_instants(packing)
+async def test_killed_while_segments_are_packed_keeps_every_acknowledged_record(
+    packing: Packing, row
+):
+    await killed_at_random_instants(packing, row)
     assert len(list((packing.data / "segments").glob("*.pack"))) > 5
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # eight starts of the service, each with patience for a busy machine
-async def test_killed_at_random_instants_keeps_every_acknowledged_record(service: Service):
-    await killed_at_random_instants(service)
+async def test_killed_at_random_instants_keeps_every_acknowledged_record(service: Service, row):
+    await killed_at_random_instants(service, row)
 
 
-async def killed_at_random_instants(service: Service) -> None:
+async def killed_at_random_instants(service: Service, row) -> None:
     dice = random.Random(7)  # noqa: S311 - repeatable
     writers = [Writer(number) for number in range(WRITERS)]
     async with service.client() as client:
@@ -110,6 +112,7 @@ async def killed_at_random_instants(service: Service) -> None:
             tasks = [asyncio.create_task(writer.run(client)) for writer in writers]
             await asyncio.sleep(dice.uniform(0.05, 0.5))
             await asyncio.to_thread(service.kill)
+            row.tried += 1
             await asyncio.to_thread(service.start)
             for task in tasks:
                 task.cancel()
@@ -119,6 +122,7 @@ async def killed_at_random_instants(service: Service) -> None:
     assert len(everything) == len(set(everything)), "a record is there twice"
     acknowledged = {f"{each.name} {number}" for each in writers for number in each.acknowledged}
     assert len(acknowledged) > 50
+    row.lost += len(acknowledged - set(everything))
     assert acknowledged <= set(everything)
     for shard in shards:
         for writer in writers:
