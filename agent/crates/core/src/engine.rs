@@ -454,6 +454,14 @@ impl Shared {
                 self.remove(&slot);
             }
         }
+        let slots = running.sources.values().map(|(_, slot)| slot.number);
+        for number in slots.chain(running.trees.values().map(|(_, stand)| stand.number)) {
+            if running.spec.paused {
+                self.schedule.remove(number);
+            } else {
+                self.schedule.add(number);
+            }
+        }
     }
 
     fn reader(&self, running: &Running, source: &plan::Source, places: Vec<Saved>) -> Reader {
@@ -477,7 +485,6 @@ impl Shared {
         let mut tasks = self.tasks();
         tasks.insert(number, Task::Source(Arc::clone(&slot)));
         drop(tasks);
-        self.schedule.add(number);
         slot
     }
 }

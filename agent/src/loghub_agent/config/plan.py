@@ -7,10 +7,10 @@
 import dataclasses
 import json
 import urllib.parse
-from typing import Final
+from typing import Any, Final
 
 from loghub_agent import errors, wishes
-from loghub_agent.config import durations, inputs, limits, raw, selectors
+from loghub_agent.config import durations, inputs, limits, raw, samples, selectors
 
 _PORTS: Final = range(1, 65536)
 
@@ -30,6 +30,7 @@ class Pipeline:
     container_names: frozenset[str]
     """Empty: every container."""
     exclude_container_names: frozenset[str]
+    exclude_namespaces: frozenset[str]
     opt_in: wishes.OptIn | None
     """Given: only containers that ask for it themselves."""
     excludes_by_default: bool
@@ -43,6 +44,8 @@ class Pipeline:
     """Given: files by their paths are read, and no streams."""
     files_text: str
     """JSON text of the core's `files` without braces and mounts."""
+    origin_generation: int
+    """Of the resource that the pipeline was made from; 0 where it is not known."""
     head: str
     """JSON text of the plan's pipeline without braces and sources. Kept as text because the plan is
     rebuilt at every change of a pod, and thousands of pipelines do not change with it."""
@@ -66,13 +69,15 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
     """
     subject = f"LogPipeline {namespace}/{name}" if namespace else f"LogPipeline {name}"
     spec = raw.read(document, subject=subject)
-    head = {
+    head: dict[str, Any] = {
         "name": name,
         "generation": generation,
         "destination": _destination(spec.destination, subject),
         "multiline": _multiline(spec.multiline, subject),
         "shaping": spec.shaping,
+        "paused": spec.mode != "Collect",
     }
+    samples.judge(spec.samples, head["multiline"], spec.shaping, subject=subject)
     return Pipeline(
         name=name,
         generation=generation,
@@ -82,6 +87,7 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
         pod_annotations=tuple(sorted(spec.select.pod_annotations.items())),
         container_names=frozenset(spec.select.container_names),
         exclude_container_names=frozenset(spec.select.exclude_container_names),
+        exclude_namespaces=frozenset(spec.select.exclude_namespaces),
         opt_in=_opt_in(spec.select.opt_in),
         excludes_by_default=spec.select.excludes_by_default,
         label_tags=tuple(sorted(spec.label_tags.items())),
@@ -91,6 +97,7 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
         ),
         files=spec.input.files,
         files_text=spec.input.files.text() if spec.input.files else "",
+        origin_generation=spec.origin_generation,
         head=json.dumps(head, ensure_ascii=False, separators=(",", ":"))[1:-1],
     )
 
