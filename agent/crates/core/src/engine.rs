@@ -454,8 +454,8 @@ impl Shared {
                 self.remove(&slot);
             }
         }
-        let slots = running.sources.values().map(|(_, slot)| slot.number);
-        for number in slots.chain(running.trees.values().map(|(_, stand)| stand.number)) {
+        let sources = running.sources.values().map(|(_, slot)| slot.number);
+        for number in sources.chain(running.trees.values().map(|(_, stand)| stand.number)) {
             if running.spec.paused {
                 self.schedule.remove(number);
             } else {
@@ -485,6 +485,9 @@ impl Shared {
         let mut tasks = self.tasks();
         tasks.insert(number, Task::Source(Arc::clone(&slot)));
         drop(tasks);
+        if !running.spec.paused {
+            self.schedule.add(number);
+        }
         slot
     }
 }

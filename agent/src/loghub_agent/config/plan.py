@@ -40,12 +40,12 @@ class Pipeline:
     static_tags: tuple[tuple[str, str], ...]
     streams: str
     """JSON text of the list of streams, as the core spells them."""
+    origin_generation: int
+    """Of the resource that the pipeline was made from; 0 where it is not known."""
     files: inputs.Files | None
     """Given: files by their paths are read, and no streams."""
     files_text: str
     """JSON text of the core's `files` without braces and mounts."""
-    origin_generation: int
-    """Of the resource that the pipeline was made from; 0 where it is not known."""
     head: str
     """JSON text of the plan's pipeline without braces and sources. Kept as text because the plan is
     rebuilt at every change of a pod, and thousands of pipelines do not change with it."""
@@ -92,12 +92,12 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
         excludes_by_default=spec.select.excludes_by_default,
         label_tags=tuple(sorted(spec.label_tags.items())),
         static_tags=tuple(sorted(spec.static_tags.items())),
+        origin_generation=spec.origin_generation,
         streams=json.dumps(
             [stream.lower() for stream in inputs.STREAMS if stream in spec.input.streams]
         ),
         files=spec.input.files,
         files_text=spec.input.files.text() if spec.input.files else "",
-        origin_generation=spec.origin_generation,
         head=json.dumps(head, ensure_ascii=False, separators=(",", ":"))[1:-1],
     )
 

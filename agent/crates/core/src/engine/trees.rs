@@ -234,6 +234,7 @@ impl Shared {
         let mut tasks = self.tasks();
         tasks.insert(stand.number, super::Task::Tree(Arc::clone(&stand)));
         drop(tasks);
+        self.schedule.add(stand.number);
         stand
     }
 
@@ -355,7 +356,6 @@ impl Shared {
         let reader = reader.given(log, places.unwrap_or_default(), tail);
         let id = source.id.clone();
         let slot = self.start(running, &source, reader, number);
-        self.schedule.add(number);
         running.sources.insert(id, (source, slot));
     }
 
