@@ -20,6 +20,7 @@ from loghub_cli import (
     bundling,
     command_line,
     completing,
+    differing,
     discovery,
     errors,
     forward,
@@ -85,6 +86,7 @@ def _command(options: argparse.Namespace) -> int:
 
 _RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "console": opening.run,
+    "diff": differing.run,
     "import": importing.run,
     "support-bundle": bundling.run,
     "test": trying.run,

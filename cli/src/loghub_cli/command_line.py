@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _add_reading(commands)
     _add_inspecting(commands)
     _add_trying(commands)
+    _add_differing(commands)
     _add_import(commands)
     _add_helping(commands)
     completion = commands.add_parser("completion", help="a script that completes at a shell's TAB")
@@ -204,6 +205,19 @@ def _add_trying(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     test.add_argument("-o", "--output", choices=["text", "json"], default="text")
     _add_namespace(test)
     _add_cluster(test)
+
+
+def _add_differing(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    diff = commands.add_parser("diff", help="what applying LogConfigs would change")
+    diff.description = (
+        "The specs, what the API server refuses of them, and which containers would be taken or "
+        "let go. Nothing is applied. Exit status: 0 nothing would change, 1 something would or the "
+        "command failed, 2 wrong usage."
+    )
+    diff.add_argument("-f", "--file", action="append", required=True, help="repeatable")
+    diff.add_argument("-o", "--output", choices=["text", "json"], default="text")
+    _add_namespace(diff)
+    _add_cluster(diff)
 
 
 def _add_helping(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
