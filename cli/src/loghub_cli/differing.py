@@ -80,7 +80,7 @@ def lines(found: Difference) -> Iterator[str]:
             yield f"  {word:<12}  {rendering.safe(name)}"
 
 
-def _read(name: str) -> list[objects.Object]:
+def _read(name: str) -> list[dict[str, Any]]:
     try:
         text = pathlib.Path(name).read_text(encoding="utf-8")
         documents = [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
@@ -96,7 +96,7 @@ def _read(name: str) -> list[objects.Object]:
     return found
 
 
-def _placed(found: objects.Object, home: str) -> objects.Object:
+def _placed(found: dict[str, Any], home: str) -> objects.Object:
     metadata = {"namespace": home, **(found.get("metadata") or {})}
     if not metadata.get("name"):
         raise errors.CliError("A LogConfig without metadata.name cannot be compared.")
@@ -105,7 +105,7 @@ def _placed(found: objects.Object, home: str) -> objects.Object:
 
 def _difference(cluster: kubectl.Kubectl, wanted: objects.Object) -> Difference:
     namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
-    there = cluster.get(_PLURAL, name, namespace)
+    there: objects.Object | None = cluster.get(_PLURAL, name, namespace)
     pods: list[objects.Object] = list(cluster.items("pods", namespace))
     after = _taken(cluster, wanted, pods)
     before = _taken(cluster, there, pods) if there else set()
