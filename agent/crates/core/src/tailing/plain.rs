@@ -99,10 +99,8 @@ impl Scene {
         let (logs, state) = (home.join("logs"), home.join("state"));
         fs::create_dir(&logs).unwrap();
         let current = File::options().append(true).create(true).open(logs.join("app.log")).unwrap();
-        let log = Tree::new(&files(&logs)).unwrap().walk(SystemTime::now(), &|_| false);
-        let log = log.changed.into_iter().next();
         Self {
-            node: Node { logs, state, service: Service::start(), settings, log },
+            node: Node { logs, state, service: Service::start(), settings, log: None },
             agent: None,
             current,
             late: None,
@@ -247,19 +245,23 @@ impl Scene {
         }
     }
 
+    /// The agent; one that is started now begins with what its tree finds.
     fn agent(&mut self) -> &mut Agent {
-        let node = &self.node;
-        let fresh = || (Agent::start(node), Tree::new(&files(&node.logs)).unwrap());
-        &mut self.agent.get_or_insert_with(fresh).0
+        let Self { node, agent, .. } = self;
+        let fresh = || {
+            let mut tree = Tree::new(&files(&node.logs)).unwrap();
+            node.log = tree.walk(SystemTime::now(), &|_| true).changed.into_iter().next();
+            (Agent::start(node), tree)
+        };
+        &mut agent.get_or_insert_with(fresh).0
     }
 
     fn step(&mut self, look: bool, wait: Duration) {
         self.now += wait;
-        let fresh = self.agent.is_none();
         self.agent();
         let Self { node, agent, now, .. } = self;
         let Some((agent, tree)) = agent else { return };
-        if look || fresh {
+        if look {
             for log in tree.walk(SystemTime::now(), &|_| true).changed {
                 agent.reader.give(log);
             }
