@@ -40,7 +40,7 @@ def valid(text: str) -> list[dict]:
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_configuration_becomes_resources_and_notes(source):
     done = run("-f", str(HERE / "importing" / f"{source}.yaml"), "-n", "shop")
-    golden = HERE / "golden" / X
+    golden = HERE / "golden" / "importing" / f"{source}.txt"
     if os.environ.get("LOGHUB_WRITE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(done.stdout)
