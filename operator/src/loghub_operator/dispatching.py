@@ -136,9 +136,9 @@ def everything(known: cache.Cache) -> Iterator[queueing.Key]:
     yield from (OPT_INS, ORPHANS)
 
 
-def drifting(known: cache.Cache) -> Iterator[queueing.Key]:
-    """Keys of what somebody else can change without a watch telling of it."""
-    for kind in (kinds.PROJECT, kinds.STORE, kinds.AGENT):
+def drifting(known: cache.Cache, *, permits: bool) -> Iterator[queueing.Key]:
+    """Keys of what somebody else can change without a watch telling of it; `permits` can be too."""
+    for kind in (kinds.PROJECT, kinds.STORE, kinds.AGENT, *([kinds.CONFIG] if permits else ())):
         yield from _all(known, kind)
 
 

@@ -28,7 +28,7 @@ from loghub_operator import (
     reporting,
     watching,
 )
-from loghub_operator.reconciling import context
+from loghub_operator.reconciling import context, permitting
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ async def run(options: Options, settings: context.Settings) -> None:
     """
     api = await cluster.connect(options.kubeconfig)
     reports = reporting.Reports(settings.namespace)
-    ctx = context.Context(settings, api, cache.Cache(), events.Events(api), reports)
+    permits = permitting.Permits(api)
+    ctx = context.Context(settings, api, cache.Cache(), events.Events(api), reports, permits)
     operator = _Operator(ctx, outside=bool(options.kubeconfig))
     probes = await admin.serve(
         *options.admin_listen, ready=lambda: operator.ready, stuck=operator.stuck
@@ -153,7 +154,8 @@ class _Operator:
         for turn in itertools.count():
             pause = RESYNC_SECONDS / _TURNS
             await asyncio.sleep(pause)
-            for key in dispatching.drifting(self._ctx.cache):
+            permits = self._ctx.settings.require_collect
+            for key in dispatching.drifting(self._ctx.cache, permits=permits):
                 if zlib.crc32("/".join(key).encode()) % _TURNS == turn % _TURNS:
                     self.queue.add_later(key, random.uniform(0.0, pause))  # noqa: S311 - jitter
             if loop.time() < relist:
