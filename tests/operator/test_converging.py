@@ -18,7 +18,7 @@ import imagined
 from loghub_operator import compiling, kinds
 from loghub_operator.reconciling import configs, observing
 from stage import workloads
-from world import SPACES, SYSTEM, World, fresh_from
+from stepped import SPACES, SYSTEM, World, fresh_from
 
 NAMES = st.sampled_from(["a", "b"])
 SPACE = st.sampled_from(SPACES)

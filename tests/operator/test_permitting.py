@@ -9,7 +9,7 @@ from loghub_operator import cluster as clusters
 from loghub_operator import kinds
 from loghub_operator.reconciling import permitting
 from stage import workloads
-from world import SETTINGS, World
+from stepped import SETTINGS, World
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 

@@ -97,6 +97,7 @@ impl Node {
             id: "source".to_owned(),
             dir: self.logs.clone(),
             streams: vec![Stream::Stdout, Stream::Stderr],
+            files: None,
             source: "10.0.0.1".to_owned(),
             tags: Vec::new(),
             ended,
