@@ -129,6 +129,7 @@ class _Operator:
                 self._ctx.reports.replace(found)
             else:
                 self._ctx.cache.replace(kind, found)
+        self._ctx.reports.changes()  # everything is looked at anyway
         for key in dispatching.everything(self._ctx.cache):
             self.queue.add(key)
 
