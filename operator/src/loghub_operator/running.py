@@ -9,7 +9,7 @@ import random
 import signal
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import kopf
@@ -91,6 +91,7 @@ async def _work(
 ) -> None:
     if options.leader_election:
         await lease.acquire()
+        operator.fence(lease.fresh)
     operator.ready = False
     measuring.LEADING.set(1)
     await operator.list_all()
@@ -113,6 +114,10 @@ class _Operator:
         self._watches = measuring.Watches()
         ctx.later, ctx.changed = self.queue.add_later, self._changed
         measuring.QUEUED.set_function(lambda: len(self.queue))
+
+    def fence(self, fresh: Callable[[], bool]) -> None:
+        """Let it write only while the lease is fresh."""
+        self._ctx.cluster.may_write = fresh
 
     def stuck(self) -> Iterator[str]:
         """Sentences about what makes no progress and would after a restart."""
