@@ -78,8 +78,9 @@ def _by_config(change: Change, _known: cache.Cache) -> Iterator[queueing.Key]:
             yield OPT_INS
 
 
-def _by_agent(change: Change, _known: cache.Cache) -> Iterator[queueing.Key]:
-    yield change.key
+def _by_agent(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
+    if change.gone or not _only_status(change):
+        yield from _all(known, kinds.AGENT)  # what one pool selects another leaves out
 
 
 def _by_namespace(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:

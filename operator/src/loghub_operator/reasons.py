@@ -30,6 +30,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "Paused": "By `spec.mode` the config reads nothing; by the annotation `loghub.dev/paused` "
     "nothing is done for the object.",
     "Preview": "The config ships nothing, its status shows what it would take: spec.mode.",
+    "PoolConflict": "Another CollectionAgent has all nodes that this one selects.",
     "ProjectNotExist": "The remote project is not there.",
     "ProjectNotFound": "The LogProject does not exist.",
     "ProjectNotReady": "The LogProject is not ready; its own conditions say why.",
