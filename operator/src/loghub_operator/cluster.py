@@ -102,7 +102,9 @@ class Cluster:
             query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
             query += f"&labelSelector={urllib.parse.quote(labels)}" if labels else ""
             page = await self._send("GET", kind.path(namespace) + query)
-            found += page.get("items", [])
+            for each in page.get("items", []):
+                each["metadata"].pop("managedFields", None)  # as large as the rest, of no use here
+                found.append(each)
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return found
