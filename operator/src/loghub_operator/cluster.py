@@ -20,6 +20,9 @@ Object = dict[str, Any]
 MANAGER: Final = "loghub-operator"
 TIMEOUT_SECONDS: Final = 20
 _PAGE: Final = 500
+_JSON: Final = "application/json"
+_NAMES: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Metadata alone: a node's object is 10 KB and more."""
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
 _REFUSED: Final = 300
@@ -109,6 +112,18 @@ class Cluster:
             if not token:
                 return found
 
+    async def names(self, kind: kinds.Kind) -> set[str]:
+        """The names of all objects of a cluster-scoped kind, without the objects."""
+        found: set[str] = set()
+        token = ""
+        while True:
+            query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
+            page = await self._send("GET", kind.path() + query, accept=_NAMES)
+            found |= {each["metadata"]["name"] for each in page.get("items", [])}
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return found
+
     async def apply(self, kind: kinds.Kind, wanted: Object) -> Object:
         """Server-side apply: create it or change what this manager owns of it."""
         metadata = wanted["metadata"]
@@ -152,9 +167,15 @@ class Cluster:
                 raise
 
     async def _send(
-        self, method: str, path: str, body: Object | None = None, content: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        content: str = _JSON,
+        *,
+        accept: str = _JSON,
     ) -> Object:
-        headers = {"Accept": "application/json", "Content-Type": content}
+        headers = {"Accept": accept, "Content-Type": content}
         if method != "GET" and kinds.LEASE.plural not in path and not self.may_write():
             raise ClusterError(0, "this replica's lease is too old to write anything")
         configuration = self._api.configuration
