@@ -37,6 +37,7 @@ PIPELINE: Final = _own("LogPipeline", "logpipelines")
 REPORT: Final = _own("AgentReport", "agentreports")
 NAMESPACE: Final = Kind("Namespace", "namespaces", "v1", namespaced=False)
 
+NODE: Final = Kind("Node", "nodes", "v1", namespaced=False)
 POD: Final = Kind("Pod", "pods", "v1")
 SERVICE: Final = Kind("Service", "services", "v1")
 SECRET: Final = Kind("Secret", "secrets", "v1")

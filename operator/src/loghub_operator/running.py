@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import datetime as dt
 import itertools
 import logging
 import random
@@ -28,7 +29,7 @@ from loghub_operator import (
     reporting,
     watching,
 )
-from loghub_operator.reconciling import context, permitting
+from loghub_operator.reconciling import context, leaving, permitting
 
 _log = logging.getLogger(__name__)
 
@@ -164,6 +165,8 @@ class _Operator:
             for key in dispatching.drifting(self._ctx.cache, permits=permits):
                 if zlib.crc32("/".join(key).encode()) % _TURNS == turn % _TURNS:
                     self.queue.add_later(key, random.uniform(0.0, pause))  # noqa: S311 - jitter
+            if turn % _TURNS == 0:
+                await self._forget_nodes()
             if loop.time() < relist:
                 continue
             relist = loop.time() + RELIST_SECONDS
@@ -171,6 +174,12 @@ class _Operator:
                 await self.list_all()
             except cluster.ClusterError as fault:
                 _log.warning("the resync failed: %s", fault)
+
+    async def _forget_nodes(self) -> None:
+        try:
+            await leaving.forget_nodes(self._ctx, dt.datetime.now(dt.UTC))
+        except cluster.ClusterError as fault:
+            _log.warning("reports of nodes that are gone were not deleted: %s", fault)
 
     def _changed(self, kind: kinds.Kind, found: cache.Object, before: cache.Object | None) -> None:
         if kind == kinds.REPORT:
