@@ -34,7 +34,7 @@ class Section:
 
     def one(self, key: str, default: str = "") -> str:
         """The last value of a key."""
-        return self.keys.get(key, (default,))[-1]
+        return (self.keys.get(key) or (default,))[-1]
 
     def on(self, key: str) -> bool:
         """Whether a switch is on."""
