@@ -38,6 +38,7 @@ async def test_report_goes_with_its_node_and_not_while_it_is_young(cluster, cont
     )
     now = dt.datetime.now(dt.UTC)
     try:
+        assert await api.names(kinds.POD) == set()  # no items are null, not an empty list
         for name in (there, gone):
             cluster.apply(report(name))
             ctx.reports.put(await api.get(kinds.REPORT, name, SYSTEM))
