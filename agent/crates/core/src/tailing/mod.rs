@@ -7,6 +7,7 @@
 
 mod container;
 mod ledger;
+mod plain;
 mod service;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::counters::Counters;
 use crate::delivery::Lane;
 use crate::files::Scratch;
 use crate::http::Keys;
+use crate::listing::Log;
 use crate::plan::{Compression, Destination, ProjectIn, Settings, Signature, Source, Stream};
 use crate::progress::Progress;
 use crate::slot::State;
@@ -89,6 +91,8 @@ struct Node {
     state: PathBuf,
     service: Service,
     settings: Settings,
+    /// The log of a program, in place of a container's.
+    log: Option<Arc<Log>>,
 }
 
 impl Node {
@@ -97,7 +101,7 @@ impl Node {
             id: "source".to_owned(),
             dir: self.logs.clone(),
             streams: vec![Stream::Stdout, Stream::Stderr],
-            files: None,
+            files: self.log.is_some().then(|| Arc::new(plain::files(&self.logs))),
             source: "10.0.0.1".to_owned(),
             tags: Vec::new(),
             ended,
@@ -140,8 +144,13 @@ impl Agent {
         keys.write().unwrap().insert("key".to_owned(), key);
         let longest = node.settings.max_line_bytes;
         let source = node.source(false);
+        let given = node.log.as_ref().map(|log| (Arc::clone(log), restored.clone()));
+        let reader = Reader::new(source, restored, Arc::clone(&progress), None, longest);
         Self {
-            reader: Reader::new(source, restored, Arc::clone(&progress), None, longest),
+            reader: match given {
+                Some((log, restored)) => reader.given(log, restored, None),
+                None => reader,
+            },
             lane: Lane::start(node.destination(), keys, &node.settings).unwrap(),
             checkpoints,
             progress,
@@ -219,7 +228,7 @@ impl Scene {
         let (logs, state) = (home.join("logs"), home.join("state"));
         std::fs::create_dir(&logs).unwrap();
         let container = Container::start(&logs);
-        let node = Node { logs, state, service: Service::start(), settings };
+        let node = Node { logs, state, service: Service::start(), settings, log: None };
         let agent = Some(Agent::start(&node));
         Self { node, agent, container, ledger: Ledger::default(), now: Instant::now() }
     }
