@@ -24,10 +24,11 @@ def report(name: str) -> dict:
 
 async def test_report_goes_with_its_node_and_not_while_it_is_young(cluster, control_plane):
     there, gone = (f"node-{uuid.uuid4().hex[:8]}" for _ in range(2))
+    api = await clusters.connect(str(control_plane.kubeconfig))
+    assert await api.names(kinds.NODE) == set()  # where there are none, `items` is null
     cluster.call(
         "POST", "/api/v1/nodes", {"kind": "Node", "apiVersion": "v1", "metadata": {"name": there}}
     )
-    api = await clusters.connect(str(control_plane.kubeconfig))
     ctx = context.Context(
         SETTINGS,
         api,
@@ -38,7 +39,6 @@ async def test_report_goes_with_its_node_and_not_while_it_is_young(cluster, cont
     )
     now = dt.datetime.now(dt.UTC)
     try:
-        assert await api.names(kinds.POD) == set()  # no items are null, not an empty list
         for name in (there, gone):
             cluster.apply(report(name))
             ctx.reports.put(await api.get(kinds.REPORT, name, SYSTEM))
