@@ -105,7 +105,7 @@ class Cluster:
             query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
             query += f"&labelSelector={urllib.parse.quote(labels)}" if labels else ""
             page = await self._send("GET", kind.path(namespace) + query)
-            for each in page.get("items", []):
+            for each in page.get("items") or []:
                 each["metadata"].pop("managedFields", None)  # as large as the rest, of no use here
                 found.append(each)
             token = page.get("metadata", {}).get("continue", "")
@@ -119,7 +119,7 @@ class Cluster:
         while True:
             query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
             page = await self._send("GET", kind.path() + query, accept=_NAMES)
-            found |= {each["metadata"]["name"] for each in page.get("items", [])}
+            found |= {each["metadata"]["name"] for each in page.get("items") or []}
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return found
