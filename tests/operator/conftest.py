@@ -197,6 +197,17 @@ def operator(
 
 
 @pytest.fixture
+def second(
+    control_plane: ControlPlane, service: Service, tmp_path: pathlib.Path
+) -> Iterator[Operator]:
+    """Another replica, not started; the test ends it."""
+    replica = Operator(control_plane, service.url, tmp_path / "second.log")
+    yield replica
+    if replica.process is not None and replica.process.poll() is None:
+        replica.kill()
+
+
+@pytest.fixture
 def namespace(cluster: Cluster, operator: Operator) -> str:
     """A namespace of this test alone."""
     assert operator.process is not None

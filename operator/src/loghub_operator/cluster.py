@@ -7,7 +7,7 @@ write of the same is no change. Errors are `ClusterError` with the API server's 
 import dataclasses
 import json
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -64,6 +64,8 @@ class Cluster:
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
+        self.may_write: Callable[[], bool] = lambda: True
+        """The fence: a replica that was paused must not write what another one leads now."""
 
     def access(self) -> Access:
         """What this client was given, for another one."""
@@ -151,6 +153,8 @@ class Cluster:
         self, method: str, path: str, body: Object | None = None, content: str = "application/json"
     ) -> Object:
         headers = {"Accept": "application/json", "Content-Type": content}
+        if method != "GET" and kinds.LEASE.plural not in path and not self.may_write():
+            raise ClusterError(0, "this replica's lease is too old to write anything")
         configuration = self._api.configuration
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         try:
