@@ -57,6 +57,8 @@ pub struct Chain {
     ghosts: VecDeque<LogFile>,
     /// How much of a file that is there at the first listing is read; None is all.
     tail: Option<u64>,
+    /// It was listed before: what a tree said at the start may have been old.
+    listed: bool,
 }
 
 impl Chain {
@@ -64,7 +66,15 @@ impl Chain {
     /// are read, where that is given.
     #[must_use]
     pub fn new(names: Names, restored: Vec<Saved>, tail: Option<u64>) -> Self {
-        Self { names, files: VecDeque::new(), numbered: 0, restored, ghosts: VecDeque::new(), tail }
+        Self {
+            names,
+            files: VecDeque::new(),
+            numbered: 0,
+            restored,
+            ghosts: VecDeque::new(),
+            tail,
+            listed: false,
+        }
     }
 
     /// Takes what a tree found.
@@ -175,7 +185,8 @@ impl Chain {
         }
         self.take_in(opened, acknowledged)?;
         self.tail = None;
-        if !stale {
+        let first = !std::mem::replace(&mut self.listed, true);
+        if !stale && !(first && self.is_given()) {
             self.count_vanished(counters);
         }
         let done =
