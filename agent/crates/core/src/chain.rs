@@ -31,6 +31,9 @@ const LINGER_PROGRAMS: Duration = Duration::from_secs(1);
 /// How often a directory is listed again while it changes.
 const LISTINGS: usize = 4;
 
+/// Truncated files remembered, to know their copies: some rotations between two looks.
+const GHOSTS: usize = 8;
+
 /// Finished files remembered, to know their compressed copies; the kubelet keeps far fewer.
 const REMEMBERED: usize = 32;
 
@@ -50,10 +53,12 @@ pub struct Chain {
     files: VecDeque<LogFile>,
     numbered: u64,
     restored: Vec<Saved>,
-    /// What a file was that was truncated, for the copy that may have been made of it.
-    ghost: Option<Box<LogFile>>,
+    /// What files were that were truncated, for the copies that may have been made of them.
+    ghosts: VecDeque<LogFile>,
     /// How much of a file that is there at the first listing is read; None is all.
     tail: Option<u64>,
+    /// It was listed before: what a tree said at the start may have been old.
+    listed: bool,
 }
 
 impl Chain {
@@ -61,7 +66,15 @@ impl Chain {
     /// are read, where that is given.
     #[must_use]
     pub fn new(names: Names, restored: Vec<Saved>, tail: Option<u64>) -> Self {
-        Self { names, files: VecDeque::new(), numbered: 0, restored, ghost: None, tail }
+        Self {
+            names,
+            files: VecDeque::new(),
+            numbered: 0,
+            restored,
+            ghosts: VecDeque::new(),
+            tail,
+            listed: false,
+        }
     }
 
     /// Takes what a tree found.
@@ -129,7 +142,10 @@ impl Chain {
     /// The file at `at` was truncated: a copy of what it was may appear.
     pub fn truncated(&mut self, at: usize) {
         let ghost = self.files.get_mut(at).and_then(LogFile::take_ghost);
-        self.ghost = ghost.filter(|_| self.is_given()).or(self.ghost.take());
+        self.ghosts.extend(ghost.filter(|_| self.is_given()).map(|ghost| *ghost));
+        while self.ghosts.len() > GHOSTS {
+            self.ghosts.pop_front();
+        }
     }
 
     /// Looks what there is; everything before `acknowledged` need not be remembered.
@@ -142,11 +158,13 @@ impl Chain {
             file.linked = false;
         }
         let mut fresh = Vec::new();
+        let mut stale = named.is_empty();
         for each in &named {
             match each.look() {
                 Ok(seen) if self.recognise(Identity::from(&seen), each) => {}
                 Ok(seen) => fresh.push((Identity::from(&seen), each)),
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+                // It has another name now, of which a tree tells.
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => stale |= self.is_given(),
                 Err(fault) => return Err(fault),
             }
         }
@@ -167,7 +185,8 @@ impl Chain {
         }
         self.take_in(opened, acknowledged)?;
         self.tail = None;
-        if !named.is_empty() {
+        let first = !std::mem::replace(&mut self.listed, true);
+        if !stale && !(first && self.is_given()) {
             self.count_vanished(counters);
         }
         let done =
@@ -235,7 +254,18 @@ impl Chain {
             for known in &mut self.files {
                 known.refresh_head()?;
             }
-            return Ok(self.files.iter().any(|known| known.same_content(file)));
+            let given = self.is_given();
+            let original = |known: &&LogFile| {
+                let grew = given && known.finished() && known.was_copied_to(file);
+                known.same_content(file) || grew
+            };
+            let Some(known) = self.files.iter().find(original) else { return Ok(false) };
+            if !given || !known.finished() || file.unpacks_to(known.offset)? {
+                return Ok(true);
+            }
+            // Somebody wrote to it after it was read, and it was compressed before the next look.
+            self.ghosts.push_back(known.ghost());
+            return Ok(false);
         }
         if !self.is_given() || file.named.current {
             return Ok(false);
@@ -263,8 +293,8 @@ impl Chain {
         match saved {
             Some(saved) if saved.offset == ALL => file.skip(0)?,
             Some(saved) => drop(file.seek(saved.offset)?),
-            None => match (self.tail, self.ghost.take_if(|ghost| ghost.was_copied_to(&file))) {
-                (_, Some(ghost)) => file.follow(*ghost, acknowledged)?,
+            None => match (self.tail, self.take_ghost_of(&file)) {
+                (_, Some(ghost)) => file.follow(ghost, acknowledged)?,
                 (Some(tail), None) => file.skip(if file.named.current { tail } else { 0 })?,
                 (None, None) => {}
             },
@@ -280,6 +310,12 @@ impl Chain {
             self.interrupt(acknowledged);
         }
         Ok(())
+    }
+
+    /// What was truncated and has this copy.
+    fn take_ghost_of(&mut self, copy: &LogFile) -> Option<LogFile> {
+        let at = self.ghosts.iter().position(|ghost| ghost.was_copied_to(copy))?;
+        self.ghosts.remove(at)
     }
 
     /// Files that a checkpoint remembers and no directory names any more.
@@ -385,7 +421,7 @@ impl Chain {
     /// What to remember when everything before `place` is acknowledged.
     #[must_use]
     pub fn saved(&self, place: Place) -> Vec<Saved> {
-        let known = self.files.iter().chain(self.ghost.as_deref()).map(|file| file.saved(place));
+        let known = self.files.iter().chain(&self.ghosts).map(|file| file.saved(place));
         known.chain(self.restored.iter().cloned()).collect()
     }
 }

@@ -308,6 +308,31 @@ impl LogFile {
         self.ghost.take()
     }
 
+    /// What it is, without its bytes.
+    #[must_use]
+    pub fn ghost(&self) -> Self {
+        Self {
+            named: self.named.clone(),
+            unpacked: Vec::new(),
+            bytes: Bytes::Closed,
+            turns: self.turns.clone(),
+            kept: Vec::new(),
+            ghost: None,
+            ..*self
+        }
+    }
+
+    /// Whether a compressed file unpacks to as many bytes as were read of another, as its end says.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn unpacks_to(&self, bytes: u64) -> io::Result<bool> {
+        let Bytes::Gzip(reader) = &self.bytes else { return Ok(false) };
+        let file = reader.get_ref();
+        let end = span(file, file.metadata()?.len().saturating_sub(4), 4)?;
+        Ok(end == bytes.to_le_bytes().get(..4).unwrap_or_default())
+    }
+
     /// Goes on where `ghost` ended, of which it is the copy.
     ///
     /// # Errors
@@ -329,15 +354,8 @@ impl LogFile {
     /// Begins at 0 again, after a truncation. Its bytes are new ones, so its number is too.
     fn rewind(&mut self) -> Found {
         let unfinished = self.kept.len() - self.before;
-        self.ghost = Some(Box::new(Self {
-            named: self.named.clone(),
-            unpacked: Vec::new(),
-            bytes: Bytes::Closed,
-            turns: std::mem::take(&mut self.turns),
-            kept: Vec::new(),
-            ghost: None,
-            ..*self
-        }));
+        self.ghost = Some(Box::new(self.ghost()));
+        self.turns.clear();
         self.number = 0;
         self.offset = 0;
         self.begun = 0;
@@ -451,49 +469,4 @@ impl LogFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::path::{Path, PathBuf};
-
-    use super::*;
-
-    fn identity(path: &Path) -> Identity {
-        Identity::from(&std::fs::metadata(path).unwrap())
-    }
-
-    fn write(path: &Path, text: &str) {
-        File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
-    }
-
-    /// A directory on the disk that the build is on: in memory no inode is used twice.
-    fn directory(name: &str) -> PathBuf {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/tests").join(name);
-        let _absent = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).unwrap();
-        dir
-    }
-
-    #[test]
-    fn next_file_on_the_inode_of_a_finished_one_is_another_file() {
-        let dir = directory("inode");
-        let path = dir.join("0.log");
-        let named = || Named::current(path.clone());
-        for round in 0..100 {
-            write(&path, &format!("{round} first\n"));
-            let mut file = LogFile::open(&named()).unwrap();
-            file.finish(&mut |_, _| true);
-            let known = identity(&path);
-            assert!(file.is(known));
-            std::fs::remove_file(&path).unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(15));
-            write(&path, &format!("{round} second\n"));
-            let next = identity(&path);
-            assert!(!file.is(next), "round {round}");
-            if known.inode() == next.inode() {
-                return;
-            }
-            std::fs::remove_file(&path).unwrap();
-        }
-        // A file system that uses no inode twice cannot show it, and does not need it.
-    }
-}
+mod tests;

@@ -186,8 +186,9 @@ impl Scene {
             Deed::Tear => {
                 self.complete();
                 let text = self.record(8);
-                write!(self.current, "{}", &text[..9]).unwrap();
-                self.torn = Some(text[9..].to_owned());
+                let (written, rest) = text.split_at(9);
+                write!(self.current, "{written}").unwrap();
+                self.torn = Some(rest.to_owned());
             }
             Deed::Rename { reopen } => {
                 self.complete();
