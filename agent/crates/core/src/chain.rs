@@ -186,7 +186,7 @@ impl Chain {
         self.take_in(opened, acknowledged)?;
         self.tail = None;
         let first = !std::mem::replace(&mut self.listed, true);
-        if !stale && !(first && self.is_given()) {
+        if !(stale || first && self.is_given()) {
             self.count_vanished(counters);
         }
         let done =
