@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use slswire::signature::Credentials;
 
-use crate::checkpoints::{Checkpoints, Places};
-use crate::counters::{Counters, Snapshot};
+use crate::checkpoints::{Checkpoints, Places, Standing};
+use crate::counters::{Counters, Registry, Snapshot};
 use crate::delivery::Lane;
-use crate::files::{Saved, Scratch};
+use crate::files::Scratch;
 use crate::http::Keys;
 use crate::joining::Rule;
+use crate::lanes::Lanes;
 use crate::parsing::{Shape, Shaper};
-use crate::plan::{self, Destination, Plan, Settings};
+use crate::plan::{self, Plan, Settings};
 use crate::progress::Progress;
 use crate::schedule::{Heard, Schedule};
 use crate::slot::{self, Change, Slot, State, Told};
@@ -66,7 +67,7 @@ impl Running {
 #[derive(Debug)]
 struct Inner {
     pipelines: BTreeMap<String, Running>,
-    lanes: HashMap<Destination, Arc<Lane>>,
+    lanes: Lanes,
     /// Checkpoints of sources that no plan has named yet.
     restored: Places,
     started: Instant,
@@ -91,6 +92,7 @@ struct Shared {
     kept: Condvar,
     settings: Settings,
     keys: Keys,
+    counters: Registry,
 }
 
 /// The data path of one agent.
@@ -129,11 +131,13 @@ impl Core {
     /// The settings are no document of settings, or the directory cannot be used.
     pub fn new(state_dir: &Path, settings_json: &str) -> io::Result<Self> {
         let settings = serde_json::from_str(settings_json)?;
-        let (checkpoints, restored) = Checkpoints::open(state_dir)?;
+        let (checkpoints, mut restored) = Checkpoints::open(state_dir)?;
+        let (keys, counters) = (Keys::default(), Registry::default());
+        let lanes = Lanes::restore(state_dir, &keys, &settings, &counters, &mut restored)?;
         let shared = Arc::new(Shared {
             inner: Mutex::new(Inner {
                 pipelines: BTreeMap::new(),
-                lanes: HashMap::new(),
+                lanes,
                 restored,
                 started: Instant::now(),
                 numbered: 0,
@@ -145,7 +149,8 @@ impl Core {
             keeping: Mutex::default(),
             kept: Condvar::new(),
             settings,
-            keys: Arc::new(RwLock::default()),
+            keys,
+            counters,
         });
         let core = Self { shared, threads: Mutex::default() };
         core.spawn("watcher", |shared| shared.watching.run(&shared.schedule))?;
@@ -189,12 +194,7 @@ impl Core {
             }
             keep
         });
-        let used: Vec<_> =
-            inner.pipelines.values().map(|running| Arc::clone(&running.lane)).collect();
-        // A lane that still delivers what a removed pipeline read is kept until it is empty.
-        inner
-            .lanes
-            .retain(|_, lane| !lane.idle() || used.iter().any(|each| Arc::ptr_eq(each, lane)));
+        inner.lanes.forget_unused();
         Ok(failed)
     }
 
@@ -205,7 +205,7 @@ impl Core {
         let mut keys = self.shared.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.insert(name.to_owned(), key);
         drop(keys);
-        for lane in lock(&self.shared.inner).lanes.values() {
+        for lane in lock(&self.shared.inner).lanes.all() {
             lane.wake();
         }
     }
@@ -231,8 +231,10 @@ impl Core {
             checkpoint_writes: self.shared.checkpoints.writes(),
             complaints,
         };
-        for (name, running) in &lock(&self.shared.inner).pipelines {
-            let mut lag = Duration::ZERO;
+        let inner = lock(&self.shared.inner);
+        stats.complaints.extend(inner.lanes.complaints());
+        for (name, running) in &inner.pipelines {
+            let mut lag = running.lane.age(&running.counters);
             for (id, (_, slot)) in &running.sources {
                 let Told { state, lines, files, open_deleted, lag: behind } = slot.told(now);
                 lag = lag.max(behind);
@@ -250,7 +252,7 @@ impl Core {
     pub fn idle(&self) -> bool {
         let inner = lock(&self.shared.inner);
         let mut slots = inner.pipelines.values().flat_map(|each| each.sources.values());
-        slots.all(|(_, slot)| slot.idle()) && inner.lanes.values().all(|lane| lane.idle())
+        slots.all(|(_, slot)| slot.idle()) && inner.lanes.idle()
     }
 
     /// Stops reading, delivers what is in flight, writes the checkpoints; false when the time was
@@ -265,7 +267,7 @@ impl Core {
             for (_, slot) in inner.pipelines.values().flat_map(|each| each.sources.values()) {
                 held |= slot.flush(&self.shared.settings);
             }
-            let empty = !held && inner.lanes.values().all(|lane| lane.idle());
+            let empty = !held && inner.lanes.rest();
             drop(inner);
             if empty || Instant::now() >= until {
                 let written = self.shared.checkpoint().is_ok();
@@ -286,12 +288,9 @@ impl Core {
             drop(thread.join());
         }
         let mut inner = lock(&self.shared.inner);
-        for lane in inner.lanes.values() {
-            lane.close();
-        }
+        inner.lanes.close();
         self.shared.slots.write().unwrap_or_else(PoisonError::into_inner).clear();
         inner.pipelines.clear();
-        inner.lanes.clear();
     }
 }
 
@@ -341,7 +340,7 @@ impl Shared {
             }
             keeping.worked = false;
             drop(keeping);
-            let settled = lock(&self.inner).lanes.values().all(|lane| lane.idle());
+            let settled = lock(&self.inner).lanes.idle();
             // A full disk delays checkpoints and stops nothing: more is repeated after a crash.
             drop(self.checkpoint());
             let mut keeping = lock(&self.keeping);
@@ -358,6 +357,7 @@ impl Shared {
     }
 
     fn checkpoint(&self) -> io::Result<()> {
+        let marks = lock(&self.inner).lanes.marks();
         self.checkpoints.write(|| {
             let mut inner = lock(&self.inner);
             if inner.started.elapsed() > KEPT {
@@ -366,27 +366,23 @@ impl Shared {
             let mut places = inner.restored.clone();
             for (name, running) in &inner.pipelines {
                 for (id, (_, slot)) in &running.sources {
-                    places.insert(key(name, id), slot.saved());
+                    places.insert(key(name, id), slot.standing());
                 }
             }
             places
-        })
+        })?;
+        for (lane, mark) in marks {
+            if let Some(spool) = lane.spool() {
+                spool.forget(mark);
+            }
+        }
+        Ok(())
     }
 
     fn remove(&self, slot: &Slot) {
         self.schedule.remove(slot.number);
         self.watching.forget(slot.number);
         self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(&slot.number);
-    }
-
-    fn lane(&self, inner: &mut Inner, destination: &Destination) -> io::Result<Arc<Lane>> {
-        if let Some(lane) = inner.lanes.get(destination) {
-            return Ok(Arc::clone(lane));
-        }
-        let lane =
-            Arc::new(Lane::start(destination.clone(), Arc::clone(&self.keys), &self.settings)?);
-        inner.lanes.insert(destination.clone(), Arc::clone(&lane));
-        Ok(lane)
     }
 
     fn apply_one(&self, inner: &mut Inner, mut spec: plan::Pipeline) -> Result<(), String> {
@@ -406,15 +402,17 @@ impl Shared {
             (None, Some(shaping)) => Some(Arc::new(Shape::new(shaping)?)),
             (None, None) => None,
         };
-        let lane = self
-            .lane(inner, &spec.destination)
-            .map_err(|fault| format!("no thread for the destination: {fault}"))?;
+        let lane = inner
+            .lanes
+            .of(&spec.route(), &self.keys, &self.settings, &self.counters)
+            .map_err(|fault| format!("no way to the destination (a thread, a spool): {fault}"))?;
+        let fresh = !inner.pipelines.contains_key(&spec.name);
         let running = inner.pipelines.entry(spec.name.clone()).or_insert_with(|| Running {
             spec: spec.clone(),
             rule: None,
             shape: None,
             lane: Arc::clone(&lane),
-            counters: Arc::default(),
+            counters: self.counters.of(&spec.name),
             sources: BTreeMap::new(),
         });
         if running.spec.multiline != spec.multiline {
@@ -427,6 +425,10 @@ impl Shared {
         running.shape = shape;
         let moved = !Arc::ptr_eq(&running.lane, &lane);
         running.lane.hand_over(&running.counters, &lane);
+        if fresh {
+            // What was left in a spool by an earlier life of the agent.
+            inner.lanes.gather(&running.counters, &lane);
+        }
         running.lane = lane;
         running.spec = spec.clone();
         if moved {
@@ -449,8 +451,8 @@ impl Shared {
                 slot
             } else {
                 *numbered += 1;
-                let places = restored.remove(&key(name, &id)).unwrap_or_default();
-                self.start(running, &source, places, *numbered)
+                let standing = restored.remove(&key(name, &id)).unwrap_or_default();
+                self.start(running, &source, standing, *numbered)
             };
             running.sources.insert(id, (source, slot));
         }
@@ -463,13 +465,14 @@ impl Shared {
         &self,
         running: &Running,
         source: &plan::Source,
-        places: Vec<Saved>,
+        standing: Standing,
         number: u64,
     ) -> Arc<Slot> {
         let key = key(&running.spec.name, &source.id);
-        let progress = Arc::new(Progress::new(key, Arc::clone(self.checkpoints.journal())));
+        let journal = Arc::clone(self.checkpoints.journal());
+        let progress = Arc::new(Progress::new(key, journal, standing.number));
         let (rule, most) = (running.rule.clone(), self.settings.max_line_bytes);
-        let mut reader = Reader::new(source.clone(), places, progress, rule, most);
+        let mut reader = Reader::new(source.clone(), standing, progress, rule, most);
         let shaper = running.shape.clone().map(Shaper::new);
         reader.change_shaper(shaper, &running.counters);
         let slot = Arc::new(Slot::new(number, &source.id, reader, running.around()));

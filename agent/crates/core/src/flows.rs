@@ -88,6 +88,23 @@ impl<T> Flows<T> {
         self.bytes += size;
     }
 
+    /// Takes an item that comes before all that wait of its source.
+    pub fn push_first(&mut self, id: FlowId, size: usize, item: T) {
+        let flow = self.sources.entry(id).or_default();
+        if flow.waiting.is_empty() {
+            self.turns.push_back(id);
+        }
+        flow.waiting.push_front((size, item));
+        flow.bytes += size;
+        self.bytes += size;
+    }
+
+    /// Whether so many bytes more keep the limit.
+    #[must_use]
+    pub fn fits(&self, size: usize) -> bool {
+        self.bytes + size <= self.limit
+    }
+
     /// The next item; it counts as held until it is settled or put back.
     pub fn next(&mut self, now: Instant) -> Next<T> {
         let mut earliest: Option<Instant> = None;
@@ -149,6 +166,11 @@ impl<T> Flows<T> {
         flow.on_its_way = false;
         flow.waiting.push_front((size, item));
         flow.not_before = not_before;
+    }
+
+    /// Whether all that waits is so.
+    pub fn all(&self, so: impl Fn(&T) -> bool) -> bool {
+        self.sources.values().flat_map(|flow| &flow.waiting).all(|(_, item)| so(item))
     }
 
     /// Takes out what waits and is `wanted`, each source's in its order.

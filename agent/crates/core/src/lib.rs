@@ -8,6 +8,7 @@
 //! ([`progress`]).
 
 pub mod batch;
+pub mod carried;
 pub mod checkpoints;
 pub mod counters;
 pub mod cri;
@@ -19,6 +20,7 @@ pub mod flows;
 pub mod http;
 pub mod joining;
 pub mod journal;
+pub mod lanes;
 pub mod lines;
 pub mod listing;
 pub mod parsing;
@@ -27,6 +29,7 @@ pub mod progress;
 pub mod schedule;
 pub mod slot;
 pub mod source;
+pub mod spool;
 pub mod watching;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::parsing::spec::Shaping;
 
@@ -24,6 +24,9 @@ pub struct Pipeline {
     pub generation: i64,
     /// Where its lines go.
     pub destination: Destination,
+    /// How they travel.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// How lines become records.
     pub multiline: Option<Multiline>,
     /// How records become fields; without it they are the field `content`.
@@ -33,8 +36,88 @@ pub struct Pipeline {
     pub sources: Vec<Source>,
 }
 
+/// What a pipeline asks of the way to its destination.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Delivery {
+    /// What a crash may do.
+    pub guarantee: Guarantee,
+    /// What waits on the state volume when the destination takes nothing.
+    pub spool: Option<SpoolRule>,
+}
+
+/// What a crash of either side may do to records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Guarantee {
+    /// Some arrive twice.
+    #[default]
+    AtLeastOnce,
+    /// Nothing.
+    ExactlyOnce,
+}
+
+/// The bound of a spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SpoolRule {
+    /// Bytes of log groups, as they are sent, that may wait.
+    pub max_bytes: u64,
+    /// What gives way when they are so many.
+    pub when_full: WhenFull,
+}
+
+/// What gives way when a spool is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WhenFull {
+    /// Reading: lines wait in their files.
+    Block,
+    /// What has waited longest; it is counted.
+    DropOldest,
+}
+
+/// What makes a lane: pipelines that agree in it share one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Route {
+    /// Where it leads.
+    pub destination: Destination,
+    /// What a crash may do.
+    pub guarantee: Guarantee,
+    /// What may wait on the state volume.
+    pub spool: Option<SpoolRule>,
+}
+
+/// Of a lane that writes exactly once, without a bound of its own.
+const ONCE_BYTES: u64 = 64 * 1024 * 1024;
+
+impl Route {
+    /// Whether each log group is to arrive once.
+    #[must_use]
+    pub fn once(&self) -> bool {
+        self.guarantee == Guarantee::ExactlyOnce
+    }
+
+    /// The bound of its spool, if it has one.
+    #[must_use]
+    pub fn bound(&self) -> Option<SpoolRule> {
+        let default = SpoolRule { max_bytes: ONCE_BYTES, when_full: WhenFull::Block };
+        self.spool.or(self.once().then_some(default))
+    }
+}
+
+impl Pipeline {
+    /// The lane that it wants.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        Route {
+            destination: self.destination.clone(),
+            guarantee: self.delivery.guarantee,
+            spool: self.delivery.spool,
+        }
+    }
+}
+
 /// An SLS endpoint with project, Logstore and key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Destination {
     /// `http(s)://host[:port]`.
@@ -56,7 +139,7 @@ pub struct Destination {
 }
 
 /// Where the project's name stands in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ProjectIn {
     /// In `x-log-project`.
     Header,
@@ -65,7 +148,7 @@ pub enum ProjectIn {
 }
 
 /// The version of a signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Signature {
     /// `LOG`
     V1,
@@ -74,7 +157,7 @@ pub enum Signature {
 }
 
 /// The compression of request bodies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Compression {
     /// One LZ4 block.
     #[serde(rename = "LZ4")]
@@ -127,7 +210,7 @@ pub struct Source {
 }
 
 /// A container's output stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// `stdout`

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::checkpoints::Standing;
 use crate::counters::Counters;
 use crate::delivery::Lane;
-use crate::files::{Place, Saved, Scratch};
+use crate::files::Scratch;
 use crate::joining::Rule;
 use crate::parsing::{Shape, Shaper};
 use crate::plan::{Compression, Settings, Source};
@@ -126,13 +127,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 struct Last {
     told: Told,
-    place: Place,
-    saved: Vec<Saved>,
+    standing: Standing,
 }
 
 impl Last {
     fn of(reader: &Reader, told: Told) -> Self {
-        Self { told, place: reader.checkpoint_place(), saved: reader.saved() }
+        Self { told, standing: reader.standing() }
     }
 }
 
@@ -188,7 +188,7 @@ impl Slot {
         let rest = self.judge(work, outcome, heard, due);
         let told = Last::of(&work.reader, tell(&work.reader, now));
         let mut last = lock(&self.last);
-        let news = !work.reader.idle() || last.saved != told.saved;
+        let news = !work.reader.idle() || last.standing != told.standing;
         *last = told;
         drop(last);
         let scan = work.listed.map_or(now, |listed| listed + self.period(work, settings));
@@ -254,15 +254,16 @@ impl Slot {
         }
     }
 
-    /// What to remember of its files.
-    pub fn saved(&self) -> Vec<Saved> {
+    /// What to remember of it.
+    pub fn standing(&self) -> Standing {
         if let Some(work) = self.at_rest() {
-            return work.reader.saved();
+            return work.reader.standing();
         }
         // While it is stepped, acknowledgements come in: the journal that holds them ends with the
         // document that is being made.
         let last = lock(&self.last);
-        self.progress.files_beyond(last.place).unwrap_or_else(|| last.saved.clone())
+        let beyond = self.progress.beyond(last.standing.number);
+        beyond.unwrap_or_else(|| last.standing.clone())
     }
 
     /// Whether everything read is acknowledged and every file is at its end.

@@ -3,6 +3,8 @@
 //! `slot` calls [`Reader::step`] when something was heard or a time has come; it reads a little, hands
 //! full batches to the lane, and says when it wants to be called again.
 
+mod standing;
+
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,9 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
+use crate::checkpoints::Standing;
 use crate::counters::{self, Counters};
 use crate::delivery::{Lane, Package};
-use crate::files::{Found, Identity, LogFile, Place, Saved, Scratch};
+use crate::files::{Found, Identity, LogFile, Saved, Scratch};
 use crate::joining::{Joiner, Rule};
 use crate::lines::take;
 use crate::listing;
@@ -62,6 +65,8 @@ pub struct Reader {
     numbered: u64,
     restored: Vec<Saved>,
     joiner: Joiner,
+    /// Whether its records are to arrive exactly once.
+    once: bool,
     batch: Batch,
     waiting: Option<Package>,
     progress: Arc<Progress>,
@@ -77,17 +82,21 @@ impl Reader {
     #[must_use]
     pub fn new(
         spec: Source,
-        restored: Vec<Saved>,
+        restored: Standing,
         progress: Arc<Progress>,
         rule: Option<Rule>,
         max_line: usize,
     ) -> Self {
+        let Standing { files: restored, carried, .. } = restored;
+        let mut joiner = Joiner::new(rule, max_line);
+        joiner.carry(carried, Instant::now());
         Self {
             spec,
             files: VecDeque::new(),
             numbered: 0,
             restored,
-            joiner: Joiner::new(rule, max_line),
+            joiner,
+            once: false,
             batch: Batch::default(),
             waiting: None,
             progress,
@@ -118,6 +127,7 @@ impl Reader {
         look: bool,
         now: Instant,
     ) -> io::Result<Rest> {
+        self.once = around.lane.once();
         if look || !self.listed {
             self.listed = false;
             self.list(around)?;
@@ -378,7 +388,7 @@ impl Reader {
         let end = self.read_place();
         let package = Package {
             sealed: self.batch.seal(&self.spec, around.compression),
-            milestone: Milestone { end, files: self.saved_at(end) },
+            milestone: Milestone { end, files: self.saved_at(end), carried: self.carried() },
             source: Arc::clone(&self.progress),
             counters: Arc::clone(around.counters),
         };
@@ -393,44 +403,10 @@ impl Reader {
         self.waiting.is_none()
     }
 
-    /// Everything before it is in a batch or was not wanted.
-    fn read_place(&self) -> Place {
-        let reading = self.files.iter().find(|file| !file.finished()).or(self.files.back());
-        let read = reading.map_or_else(Place::default, |file| match file.number {
-            // Not begun: all before it is, and so is its own beginning, wherever that is.
-            0 => Place { file: self.numbered + 1, offset: 0 },
-            file_number => Place { file: file_number, offset: file.offset },
-        });
-        self.joiner.begin().map_or(read, |begin| begin.min(read))
-    }
-
     /// What of it is acknowledged.
     #[must_use]
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
-    }
-
-    /// Everything before it is acknowledged or was not wanted.
-    #[must_use]
-    pub fn checkpoint_place(&self) -> Place {
-        let (place, nothing_sent) = self.progress.place();
-        let nothing_held = self.batch.logs == 0 && self.waiting.is_none();
-        if nothing_sent && nothing_held {
-            self.read_place()
-        } else {
-            place
-        }
-    }
-
-    /// What to remember of its files.
-    #[must_use]
-    pub fn saved(&self) -> Vec<Saved> {
-        self.saved_at(self.checkpoint_place())
-    }
-
-    fn saved_at(&self, place: Place) -> Vec<Saved> {
-        let known = self.files.iter().map(|file| file.saved(place));
-        known.chain(self.restored.iter().cloned()).collect()
     }
 
     /// Joins by another rule from now on; what is unfinished is finished by the old one.

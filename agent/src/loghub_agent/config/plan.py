@@ -64,6 +64,8 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
         "multiline": _multiline(spec.multiline, subject),
         "shaping": spec.shaping,
     }
+    if spec.delivery is not None:
+        head["delivery"] = spec.delivery
     return Pipeline(
         name=name,
         generation=generation,

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from loghub_agent.config import limits, reading, selectors, shaping
+from loghub_agent.config import delivering, limits, reading, selectors, shaping
 
 STREAMS: Final = ("Stdout", "Stderr")
 COMPRESSIONS: Final = ("LZ4", "ZSTD", "None")
@@ -85,6 +85,7 @@ class Spec:
     streams: tuple[str, ...]
     multiline: Multiline | None
     shaping: shaping.Document | None
+    delivery: delivering.Document | None
     static_tags: Mapping[str, str]
     label_tags: Mapping[str, str]
 
@@ -111,6 +112,7 @@ def read(document: object, *, subject: str) -> Spec:
         streams=_read_input(root.required_section("input")),
         multiline=_read_multiline(root.section("multiline")),
         shaping=shaping.read(root),
+        delivery=delivering.read(root.section("delivery")),
         static_tags=static_tags,
         label_tags=label_tags,
     )

@@ -21,7 +21,9 @@ use crate::counters::Counters;
 use crate::delivery::Lane;
 use crate::files::Scratch;
 use crate::http::Keys;
-use crate::plan::{Compression, Destination, ProjectIn, Settings, Signature, Source, Stream};
+use crate::plan::{
+    Compression, Destination, Guarantee, ProjectIn, Route, Settings, Signature, Source, Stream,
+};
 use crate::progress::Progress;
 use crate::slot::State;
 use crate::source::{Reader, Surroundings};
@@ -103,8 +105,8 @@ impl Node {
         }
     }
 
-    fn destination(&self) -> Destination {
-        Destination {
+    fn route(&self) -> Route {
+        let destination = Destination {
             endpoint: self.service.endpoint(),
             project: "p".to_owned(),
             logstore: "l".to_owned(),
@@ -113,7 +115,8 @@ impl Node {
             region: String::new(),
             compression: Compression::None,
             credentials: "key".to_owned(),
-        }
+        };
+        Route { destination, guarantee: Guarantee::AtLeastOnce, spool: None }
     }
 }
 
@@ -133,7 +136,7 @@ impl Agent {
         let (checkpoints, mut places) = Checkpoints::open(&node.state).unwrap();
         let restored = places.remove(NAME).unwrap_or_default();
         let journal = Arc::clone(checkpoints.journal());
-        let progress = Arc::new(Progress::new(NAME.to_owned(), journal));
+        let progress = Arc::new(Progress::new(NAME.to_owned(), journal, restored.number));
         let keys = Keys::default();
         let key = Credentials { access_key_id: "i".to_owned(), access_key_secret: "s".to_owned() };
         keys.write().unwrap().insert("key".to_owned(), key);
@@ -141,7 +144,7 @@ impl Agent {
         let source = node.source(false);
         Self {
             reader: Reader::new(source, restored, Arc::clone(&progress), None, longest),
-            lane: Lane::start(node.destination(), keys, &node.settings).unwrap(),
+            lane: Lane::start(&node.route(), keys, &node.settings, None).unwrap(),
             checkpoints,
             progress,
             counters: Arc::default(),
@@ -182,7 +185,7 @@ impl Agent {
     }
 
     fn checkpoint(&self) {
-        let places = || Places::from([(NAME.to_owned(), self.reader.saved())]);
+        let places = || Places::from([(NAME.to_owned(), self.reader.standing())]);
         self.checkpoints.write(places).unwrap();
     }
 
