@@ -157,6 +157,10 @@ def pipeline(
         found["select"]["optIn"] = _explicit(spec.selector.opt_in)
     if excludes_by_default:
         found["select"]["excludesByDefault"] = True
+    if delivery := spec.delivery.model_dump(
+        by_alias=True, exclude_defaults=True, exclude={"compression"}
+    ):
+        found["delivery"] = delivery
     if spec.multiline is not None:
         found["multiline"] = _explicit(spec.multiline)
     return found | _shaping(spec)

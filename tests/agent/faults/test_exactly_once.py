@@ -8,7 +8,7 @@ import pytest
 
 from rig import agent, kubelet, proxy, stage
 
-KILLS = 8
+KILLS = 5
 ONCE = "  input: {stdout: {}}\n  delivery: {guarantee: ExactlyOnce}"
 TRACES = f"""  multiline: {{start: '^\\S+ \\d+ ', flushAfter: 1s}}
 {ONCE}"""

@@ -14,12 +14,14 @@ def read(document):
 def test_defaults_are_nothing_for_the_core():
     assert delivering.read(None) is None
     assert read({}) is None
-    assert read({"guarantee": "AtLeastOnce"}) is None
+    assert read({"guarantee": "AtLeastOnce", "priority": "Normal", "maxBytesPerSecond": 0}) is None
 
 
 def test_choices_are_spelled_as_the_core_spells_them():
     document = {"guarantee": "ExactlyOnce", "spool": {"maxBytes": 2**30, "whenFull": "DropOldest"}}
     assert read(document) == document
+    rest = {"maxBytesPerSecond": 1000, "shardBy": ["_pod_name_"], "priority": "Low"}
+    assert read(rest) == rest
     assert read({"spool": {"maxBytes": 2**30}}) == {
         "spool": {"maxBytes": 2**30, "whenFull": "Block"}
     }
@@ -33,6 +35,10 @@ def test_choices_are_spelled_as_the_core_spells_them():
         ({"spool": {"maxBytes": 1000}}, r"spool\.maxBytes is 1000; it must lie between"),
         ({"spool": {"maxBytes": 2**30, "whenFull": "DropNewest"}}, r"spool\.whenFull"),
         ({"spool": {"maxBytes": 2**30, "maxFiles": 1}}, r"spool\.maxFiles is not a field"),
+        ({"maxBytesPerSecond": -1}, r"spec\.delivery\.maxBytesPerSecond is -1"),
+        ({"priority": "Urgent"}, r"spec\.delivery\.priority is 'Urgent'"),
+        ({"guarantee": "ExactlyOnce", "priority": "High"}, r"delivery\.priority goes with"),
+        ({"guarantee": "ExactlyOnce", "shardBy": ["app"]}, r"delivery\.shardBy goes with"),
         ({"speed": 1}, r"spec\.delivery\.speed is not a field"),
     ],
 )

@@ -23,6 +23,7 @@ use crate::progress::Progress;
 use crate::schedule::{Heard, Schedule};
 use crate::slot::{self, Change, Slot, State, Told};
 use crate::source::Reader;
+use crate::terms::Terms;
 use crate::watching::Watching;
 
 /// Between two checkpoint documents: what a power cut repeats at the most, besides what is in flight.
@@ -43,6 +44,7 @@ struct Running {
     rule: Option<Rule>,
     shape: Option<Arc<Shape>>,
     lane: Arc<Lane>,
+    terms: Arc<Terms>,
     counters: Arc<Counters>,
     sources: BTreeMap<String, (plan::Source, Arc<Slot>)>,
 }
@@ -53,6 +55,7 @@ impl Running {
             lane: Arc::clone(&self.lane),
             counters: Arc::clone(&self.counters),
             compression: self.spec.destination.compression,
+            terms: Arc::clone(&self.terms),
         }
     }
 
@@ -412,6 +415,7 @@ impl Shared {
             rule: None,
             shape: None,
             lane: Arc::clone(&lane),
+            terms: Arc::new(Terms::new(&spec.delivery)),
             counters: self.counters.of(&spec.name),
             sources: BTreeMap::new(),
         });
@@ -423,7 +427,11 @@ impl Shared {
         }
         running.rule = rule;
         running.shape = shape;
-        let moved = !Arc::ptr_eq(&running.lane, &lane);
+        let mut changed = !Arc::ptr_eq(&running.lane, &lane);
+        if running.spec.delivery != spec.delivery {
+            running.terms = Arc::new(Terms::new(&spec.delivery));
+            changed = true;
+        }
         running.lane.hand_over(&running.counters, &lane);
         if fresh {
             // What was left in a spool by an earlier life of the agent.
@@ -431,7 +439,7 @@ impl Shared {
         }
         running.lane = lane;
         running.spec = spec.clone();
-        if moved {
+        if changed {
             running.change_all(|| Change::Pipeline(running.around()));
         }
         Ok(())

@@ -10,6 +10,7 @@ use slswire::signature::{self, Credentials, Moment, Request};
 use crate::batch::Sealed;
 use crate::plan::{Compression, Destination, ProjectIn, Signature};
 use crate::spool::record::Ticket;
+use crate::terms::Manner;
 
 /// Keys by the name that pipelines know them by; swapped while requests are made.
 pub type Keys = Arc<RwLock<HashMap<String, Credentials>>>;
@@ -51,6 +52,12 @@ pub enum Routing {
 }
 
 impl Routing {
+    /// As its pipeline wants it, unless it is sent once.
+    #[must_use]
+    pub fn of(manner: &Manner) -> Self {
+        manner.key.clone().map_or(Self::Balanced, Self::Key)
+    }
+
     /// Sorted by name, as signatures want it.
     fn query(&self) -> String {
         match self {

@@ -30,6 +30,7 @@ pub mod schedule;
 pub mod slot;
 pub mod source;
 pub mod spool;
+pub mod terms;
 pub mod watching;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::parsing::spec::Shaping;
+use crate::terms::Priority;
 
 /// Everything this node collects.
 #[derive(Debug, Deserialize)]
@@ -44,6 +45,12 @@ pub struct Delivery {
     pub guarantee: Guarantee,
     /// What waits on the state volume when the destination takes nothing.
     pub spool: Option<SpoolRule>,
+    /// Bytes of content a second, over all its sources on this node.
+    pub max_bytes_per_second: Option<u64>,
+    /// Tags whose values choose the shard.
+    pub shard_by: Vec<String>,
+    /// Before whom its sources are sent.
+    pub priority: Priority,
 }
 
 /// What a crash of either side may do to records.

@@ -21,6 +21,7 @@ use crate::plan::{Compression, Settings, Source};
 use crate::progress::Progress;
 use crate::schedule::{Heard, Rest};
 use crate::source::{Reader, Surroundings};
+use crate::terms::Terms;
 use crate::watching::Watching;
 
 /// A directory that is watched is listed that seldom besides, should an event have been missed.
@@ -42,6 +43,8 @@ pub struct Pipeline {
     pub counters: Arc<Counters>,
     /// Of request bodies.
     pub compression: Compression,
+    /// What it agreed about its delivery.
+    pub terms: Arc<Terms>,
 }
 
 impl Pipeline {
@@ -51,6 +54,7 @@ impl Pipeline {
             lane: &self.lane,
             counters: &self.counters,
             compression: self.compression,
+            terms: &self.terms,
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::plan::{Compression, Settings, Source};
 use crate::progress::{Milestone, Progress};
 use crate::schedule::Rest;
 use crate::slot::State;
+use crate::terms::Terms;
 
 /// Chunks read from one source before others have their turn.
 const CHUNKS: usize = 4;
@@ -55,6 +56,8 @@ pub struct Surroundings<'a> {
     pub counters: &'a Arc<Counters>,
     /// Of request bodies.
     pub compression: Compression,
+    /// What the pipeline agreed about its delivery.
+    pub terms: &'a Arc<Terms>,
 }
 
 /// Reads one source.
@@ -391,6 +394,8 @@ impl Reader {
             milestone: Milestone { end, files: self.saved_at(end), carried: self.carried() },
             source: Arc::clone(&self.progress),
             counters: Arc::clone(around.counters),
+            terms: Arc::clone(around.terms),
+            manner: around.terms.manner(&self.spec),
         };
         self.waiting = Some(package);
         self.push_waiting(around);

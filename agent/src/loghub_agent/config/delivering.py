@@ -13,6 +13,7 @@ Document = dict[str, Any]
 
 GUARANTEES: Final = ("AtLeastOnce", "ExactlyOnce")
 WHEN_FULL: Final = ("Block", "DropOldest")
+PRIORITIES: Final = ("High", "Normal", "Low")
 
 
 def read(section: reading.Section | None) -> Document | None:
@@ -32,5 +33,16 @@ def read(section: reading.Section | None) -> Document | None:
             "whenFull": spool.choice("whenFull", WHEN_FULL, WHEN_FULL[0]),
         }
         spool.end()
+    if rate := section.whole("maxBytesPerSecond", (0, limits.MAX_RATE), 0):
+        found["maxBytesPerSecond"] = rate
+    if shard_by := section.texts("shardBy"):
+        found["shardBy"] = list(shard_by)
+    if (priority := section.choice("priority", PRIORITIES, "Normal")) != "Normal":
+        found["priority"] = priority
     section.end()
+    for key in ("shardBy", "priority"):
+        if key in found and "guarantee" in found:
+            section.refuse(
+                key, "goes with guarantee AtLeastOnce only; an agent's own keys order exactly-once"
+            )
     return found or None

@@ -23,6 +23,7 @@ use crate::http::{Keys, Outcome, Routing, Sender};
 use crate::plan::{Route, Settings, WhenFull};
 use crate::progress::{Milestone, Progress};
 use crate::spool::Spool;
+use crate::terms::{Manner, Priority, Terms};
 use state::State;
 use storing::Storing;
 
@@ -43,6 +44,10 @@ pub struct Package {
     pub source: Arc<Progress>,
     /// Of its pipeline.
     pub counters: Arc<Counters>,
+    /// What its pipeline agreed.
+    pub terms: Arc<Terms>,
+    /// How it travels.
+    pub manner: Manner,
 }
 
 /// Who is to be told that a package waits no more.
@@ -63,6 +68,7 @@ struct Waiting {
     owner: usize,
     counters: Arc<Counters>,
     routing: Routing,
+    priority: Priority,
     /// How often the service would not take this one.
     unwanted: u32,
     /// How often it was sent since it was last read from a spool.
@@ -139,8 +145,13 @@ impl Lane {
     pub fn push(&self, package: Package) -> Result<(), Package> {
         let mut state = self.shared.lock();
         let (owner, size) = (package.source.owner(), package.sealed.body.len());
-        let Some(spooled) = self.shared.place(&state, owner, size) else { return Err(package) };
-        let Package { sealed, milestone, source, counters } = package;
+        let (place, now) = (self.shared.place(&state, owner, size), Instant::now());
+        let Some(spooled) = place.filter(|_| package.terms.allow(now)) else {
+            return Err(package);
+        };
+        let Package { sealed, milestone, source, counters, terms, manner } = package;
+        let waited = terms.spend(sealed.bytes, now);
+        counters::add(&counters.throttled, u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
         counters::add(&counters.queue_bytes, size as u64);
         let number = source.begin(milestone);
         let waiting = Waiting {
@@ -148,7 +159,8 @@ impl Lane {
             debt: Debt::Source(source, number),
             owner,
             counters,
-            routing: Routing::Balanced,
+            routing: Routing::of(&manner),
+            priority: manner.priority,
             unwanted: 0,
             tries: 0,
             fresh: true,
@@ -271,7 +283,9 @@ impl Shared {
     fn place(&self, state: &State, owner: usize, size: usize) -> Option<bool> {
         let memory = state.flows.has_room(owner, size);
         let Some(storing) = &self.storing else { return memory.then_some(false) };
-        let spooled = storing.once || state.spooling() || (state.stuck() && !memory);
+        // Requests under way come back first: what they carry is older.
+        let begins = state.stuck() && state.under_way == 0 && !memory;
+        let spooled = storing.once || state.spooling() || begins;
         if !spooled {
             return memory.then_some(false);
         }
@@ -283,11 +297,19 @@ impl Shared {
 
     fn take(self: &Arc<Self>, state: &mut State, waiting: Waiting, spooled: bool) {
         if spooled {
+            if !state.spooling() {
+                // What waits in memory comes before, and is durable then as well.
+                let unstored = |each: &Waiting| matches!(each.debt, Debt::Source(..));
+                for (_, size, earlier) in state.flows.take(unstored) {
+                    state.room.add(earlier.owner, size);
+                    state.incoming.push_back(earlier);
+                }
+            }
             state.room.add(waiting.owner, waiting.size());
             state.incoming.push_back(waiting);
             self.spooling.notify_all();
         } else {
-            state.flows.push(waiting.flow(), waiting.size(), waiting);
+            state.push(waiting);
             self.more_threads(state);
             self.changed.notify_one();
         }
@@ -295,7 +317,9 @@ impl Shared {
 
     /// Takes what waited in another lane.
     fn adopt(self: &Arc<Self>, mut waiting: Waiting) {
-        waiting.routing = Routing::Balanced;
+        if matches!(waiting.routing, Routing::Once(_)) {
+            waiting.routing = Routing::Balanced;
+        }
         (waiting.tries, waiting.fresh) = (0, true);
         let once = self.storing.as_ref().is_some_and(|storing| storing.once);
         self.take(&mut self.lock(), waiting, once);

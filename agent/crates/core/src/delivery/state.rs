@@ -64,6 +64,13 @@ impl State {
         }
     }
 
+    /// Takes one that is to be sent, room or not.
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        let (flow, size) = (waiting.flow(), waiting.size());
+        self.flows.weigh(flow, waiting.priority);
+        self.flows.push(flow, size, waiting);
+    }
+
     /// Whether the destination is away.
     pub(super) fn stuck(&self) -> bool {
         self.failing.is_some_and(|since| since.elapsed() >= AWAY)

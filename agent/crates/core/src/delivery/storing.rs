@@ -11,7 +11,8 @@ use crate::flows::FlowId;
 use crate::http::Routing;
 use crate::plan::{SpoolRule, WhenFull};
 use crate::spool::record::Ticket;
-use crate::spool::{Entry, Item, Milestone, Spool, Written};
+use crate::spool::{Entry, Item, Loaded, Milestone, Spool, Written};
+use crate::terms::Manner;
 
 /// The thread is told of whatever there is to do.
 const LONG: Duration = Duration::from_secs(3600);
@@ -61,7 +62,7 @@ impl Shared {
             if state.closing {
                 return;
             }
-            let batch = state.take_incoming(storing);
+            let batch = state.take_incoming();
             drop(state);
             if !batch.is_empty() {
                 self.write(storing, batch);
@@ -99,7 +100,7 @@ impl Shared {
         for (order, waiting) in done {
             let size = waiting.size();
             if state.stored.is_empty() && state.may_take(size) {
-                state.flows.push(waiting.flow(), size, waiting);
+                state.push(waiting);
             } else {
                 state.stored.insert(order);
             }
@@ -171,7 +172,7 @@ impl Shared {
             drop(state);
             let Some(waiting) = self.load(storing, order) else { continue };
             let mut state = self.lock();
-            state.flows.push(waiting.flow(), waiting.size(), waiting);
+            state.push(waiting);
             self.more_threads(&mut state);
             drop(state);
             self.changed.notify_one();
@@ -181,13 +182,14 @@ impl Shared {
     fn load(self: &Arc<Self>, storing: &Storing, order: u64) -> Option<Waiting> {
         let entry = storing.spool.entry(order)?;
         match storing.spool.load(order) {
-            Ok((_, sealed, ticket)) => {
+            Ok(Loaded { sealed, manner, ticket, .. }) => {
                 let mut waiting = Waiting {
                     sealed,
                     debt: self.debt(storing, order),
                     owner: entry.owner,
                     counters: entry.counters,
-                    routing: Routing::Balanced,
+                    routing: Routing::of(&manner),
+                    priority: manner.priority,
                     unwanted: 0,
                     tries: 0,
                     fresh: storing.spool.is_of_this_life(order),
@@ -275,6 +277,14 @@ impl Waiting {
         }
     }
 
+    fn manner(&self) -> Manner {
+        let key = match &self.routing {
+            Routing::Key(key) => Some(key.clone()),
+            Routing::Balanced | Routing::Once(_) => None,
+        };
+        Manner { key, priority: self.priority }
+    }
+
     /// Which others it must not overtake.
     pub(super) fn flow(&self) -> FlowId {
         match &self.routing {
@@ -293,17 +303,9 @@ impl State {
         size.is_some_and(|size| self.may_take(size))
     }
 
-    /// What is to be made durable now. Where spooling begins, what waits in memory comes before.
-    fn take_incoming(&mut self, storing: &Storing) -> Vec<Waiting> {
-        let mut batch = Vec::new();
-        if !self.incoming.is_empty() && self.stored.is_empty() && !storing.once {
-            let unstored = |each: &Waiting| matches!(each.debt, Debt::Source(..));
-            for (_, size, waiting) in self.flows.take(unstored) {
-                self.room.add(waiting.owner, size);
-                batch.push(waiting);
-            }
-        }
-        batch.extend(self.incoming.drain(..));
+    /// What is to be made durable now.
+    fn take_incoming(&mut self) -> Vec<Waiting> {
+        let batch: Vec<_> = self.incoming.drain(..).collect();
         self.writing = batch.len();
         batch
     }
@@ -316,9 +318,10 @@ fn item(waiting: &Waiting) -> Item<'_> {
         }
         // Should it be unreadable there, it stands here without a source.
         Debt::Stored(_, spool, order) => {
-            spool.load(*order).map(|(milestone, _, _)| milestone).unwrap_or_default()
+            spool.load(*order).map(|loaded| loaded.milestone).unwrap_or_default()
         }
     };
     let Waiting { owner, counters, sealed, .. } = waiting;
-    Item { source, standing, owner: *owner, counters: Arc::clone(counters), sealed }
+    let (counters, manner) = (Arc::clone(counters), waiting.manner());
+    Item { source, standing, owner: *owner, counters, sealed, manner }
 }

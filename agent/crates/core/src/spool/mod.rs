@@ -22,6 +22,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::batch::Sealed;
 use crate::checkpoints::Standing;
 use crate::counters::{self, Counters, Registry};
+use crate::terms::Manner;
 use record::{Frame, Head, Slot, Ticket};
 use segments::{numbers, path, Inner, Segment};
 
@@ -45,6 +46,21 @@ pub struct Item<'a> {
     pub counters: Arc<Counters>,
     /// The log group.
     pub sealed: &'a Sealed,
+    /// How it travels.
+    pub manner: Manner,
+}
+
+/// A record that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says of its source.
+    pub milestone: Milestone,
+    /// The log group.
+    pub sealed: Sealed,
+    /// How it travels.
+    pub manner: Manner,
+    /// Under which number it is sent.
+    pub ticket: Option<Ticket>,
 }
 
 /// Where a record went.
@@ -224,11 +240,11 @@ impl Spool {
         order >= self.first
     }
 
-    /// A record: its milestone, its log group, and under which number it is sent.
+    /// Reads a record.
     ///
     /// # Errors
     /// It cannot be read, or is not what was written.
-    pub fn load(&self, order: u64) -> io::Result<(Milestone, Sealed, Option<Ticket>)> {
+    pub fn load(&self, order: u64) -> io::Result<Loaded> {
         let gone = || io::Error::new(io::ErrorKind::InvalidData, "the record is damaged");
         let entry = self.entry(order).ok_or_else(gone)?;
         let mut bytes = vec![0; entry.length];
@@ -236,8 +252,8 @@ impl Spool {
         match record::decode(&bytes) {
             Some((Frame::Record(head, body), _)) if head.order == order => {
                 let sealed = head.sealed(body);
-                let Head { source, standing, ticket, .. } = *head;
-                Ok((Milestone { source, standing }, sealed, ticket))
+                let Head { source, standing, ticket, manner, .. } = *head;
+                Ok(Loaded { milestone: Milestone { source, standing }, sealed, manner, ticket })
             }
             _ => Err(gone()),
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Sealed;
 use crate::checkpoints::Standing;
 use crate::plan::Compression;
+use crate::terms::Manner;
 
 /// Longest frame read: far above the largest request.
 const LONGEST: usize = 64 * 1024 * 1024;
@@ -54,6 +55,9 @@ pub struct Head {
     pub source: String,
     /// What a checkpoint says of the source once the record is durable.
     pub standing: Standing,
+    /// How it travels.
+    #[serde(flatten)]
+    pub manner: Manner,
     /// Under which number it is sent, if exactly once.
     #[serde(default)]
     pub ticket: Option<Ticket>,
@@ -159,12 +163,14 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terms::Priority;
 
     fn head() -> Head {
         Head {
             order: 7,
             source: "pipeline\0source".to_owned(),
             standing: Standing { number: 3, ..Standing::default() },
+            manner: Manner { key: Some("0f".into()), priority: Priority::Low },
             ticket: Some(Ticket { slot: 1, key: "0f".repeat(16), seqid: 9 }),
             written: 5,
             compression: Compression::Lz4,

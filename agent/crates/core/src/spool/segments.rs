@@ -81,6 +81,7 @@ impl Inner {
                 order,
                 source: item.source.clone(),
                 standing: item.standing.clone(),
+                manner: item.manner.clone(),
                 ticket: ticket.clone(),
                 written: now(),
                 compression: item.sealed.compression,

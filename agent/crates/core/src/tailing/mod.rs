@@ -27,6 +27,7 @@ use crate::plan::{
 use crate::progress::Progress;
 use crate::slot::State;
 use crate::source::{Reader, Surroundings};
+use crate::terms::Terms;
 use container::Container;
 use ledger::Ledger;
 use service::Service;
@@ -128,6 +129,7 @@ struct Agent {
     progress: Arc<Progress>,
     lane: Lane,
     counters: Arc<Counters>,
+    terms: Arc<Terms>,
     scratch: Scratch,
 }
 
@@ -148,21 +150,22 @@ impl Agent {
             checkpoints,
             progress,
             counters: Arc::default(),
+            terms: Arc::default(),
             scratch: Scratch::default(),
         }
     }
 
     fn step(&mut self, node: &Node, look: bool, now: Instant) {
-        let Self { reader, lane, counters, scratch, .. } = self;
+        let Self { reader, lane, counters, scratch, terms, .. } = self;
         let compression = Compression::None;
-        let around = Surroundings { settings: &node.settings, lane, counters, compression };
+        let around = Surroundings { settings: &node.settings, lane, counters, compression, terms };
         reader.step(&around, scratch, look, now).unwrap();
     }
 
     fn end(&mut self, node: &Node) {
-        let Self { reader, lane, counters, .. } = self;
+        let Self { reader, lane, counters, terms, .. } = self;
         let compression = Compression::None;
-        let around = Surroundings { settings: &node.settings, lane, counters, compression };
+        let around = Surroundings { settings: &node.settings, lane, counters, compression, terms };
         reader.update(node.source(true), &around);
     }
 
