@@ -61,16 +61,27 @@ control-plane: setup ## Build the API server and etcd that some tests start (cac
 clients: setup ## Install the official clients that tests drive, and Chromium (cached)
 	@$(PY) -m harness clients
 
+.PHONY: manifests
+manifests: setup ## The chart as plain YAML for kubectl, one file per shape, in build/manifests
+	@$(PY) tools/manifests.py
+
 .PHONY: generate
-generate: setup ## Write the CRDs from the models, to crds/ and the charts
+generate: setup ## Write what is generated: CRDs, the chart's schema and README, reference pages
 	@$(PY) tools/generate.py
+
+.PHONY: docs
+docs: setup ## Build the documents into build/site; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --quiet --strict
 
 ##@ Measure
 .PHONY: bench
 bench: setup ## Measure what a write and a read cost; prints tables, saves them under build/
 	@$(PY) bench/ingest.py
 	@$(PY) bench/committing.py
+	@$(PY) bench/beside.py
+	@$(PY) bench/peers.py
 	@$(PY) bench/agent.py
+	@$(PY) bench/operator_scale.py
 
 ##@ Gates
 .PHONY: format
@@ -87,6 +98,7 @@ lint: setup ## Format, lint, types, sizes, clippy: everything that is judged wit
 	@mkdir -p build; $(RUN)/lint-imports --no-cache > build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(PY) tools/check_sizes.py
 	@$(PY) tools/generate.py --check
+	@NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --quiet --strict
 	@$(RUN)/yamllint --strict .
 	@$(RUN)/shellcheck tools/*.sh .ci/run
 	@cargo fmt --all --check

@@ -254,6 +254,26 @@ async def _pull(service: Service) -> tuple[float, float]:
     return total / 1e6 / (time.perf_counter() - started), total / 1e6 / cpu
 
 
+def stored_groups(service: Service) -> int:
+    """How many log groups the service can give out."""
+
+    async def count() -> int:
+        async with service.client() as client:
+            found = 0
+            for shard in await client.list_shards(PROJECT, "web"):
+                number = int(shard["shardID"])
+                begin, end = [
+                    await client.get_cursor(PROJECT, "web", number, where)
+                    for where in ("begin", "end")
+                ]
+                while begin != end:
+                    pulled = await client.pull_logs(PROJECT, "web", number, begin, count=10)
+                    begin, found = pulled.next_cursor, found + pulled.count
+            return found
+
+    return asyncio.run(count())
+
+
 def spliced(wanted: Sequence[bytes], rounds: int = 20) -> float:
     """How much less CPU a PullLogs body of ten stored blocks takes by splicing, in process."""
     blocks = [(block, len(lz4_raw(block))) for block in wanted[:10]]
@@ -269,6 +289,30 @@ def spliced(wanted: Sequence[bytes], rounds: int = 20) -> float:
             work()
         spans.append(time.process_time() - started)
     return spans[1] / spans[0]
+
+
+def packed(service: Service, ingested: Outcome) -> list[tuple[str, str, float]]:
+    """Rows for old segments packed under zstd with their filters, by a service that starts anew."""
+    folder = service.data / "segments"
+    logs = {path.stem: path.stat().st_size for path in folder.glob("*.log")}
+    service.stop()
+    service.options = (*service.options, "--pack-after", "0s")
+    service.start()
+    assert service.process is not None
+    pin(service.process.pid, 0)
+    before = cpu_seconds(service.process.pid)
+    while len(done := list(folder.glob("*.pdx"))) < len(logs) - 1:
+        time.sleep(0.2)
+    cpu = cpu_seconds(service.process.pid) - before
+    share = sum(logs[path.stem] for path in done) / sum(logs.values())
+    disk = sum(path.with_suffix(".pack").stat().st_size for path in done)
+    raw = ingested.raw * share
+    carried = 1 / (ingested.cpu / ingested.raw + cpu / raw) / 1e6
+    return [
+        ("old segments packed, searchable by word", "MB/core-s", raw / 1e6 / cpu),
+        ("  PutLogs and that together", "MB/core-s", carried),
+        ("  on disk, of the lines", "", disk / raw),
+    ]
 
 
 def lz4_raw(block: bytes) -> bytes:
@@ -302,6 +346,8 @@ def measure(megabytes: int) -> list[tuple[str, str, float]]:
         rows += [("PullLogs lz4, values", "MB/s", wall), ("  the same", "MB/core-s", core)]
         rows.append(("PullLogs body, spliced / decoded and compressed", "x", spliced(stored)))
         durable = found.raw / found.seconds
+    with Server(disk / "packed") as service:
+        rows += packed(service, write(service, large, 16))
     memory = pathlib.Path(tempfile.mkdtemp(prefix="loghub-bench-", dir="/dev/shm"))
     with Server(memory / "large") as service:
         free = write(service, large, 16)

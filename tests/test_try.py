@@ -22,3 +22,4 @@ async def test_try_shows_the_records_of_every_sample_and_ends():
     assert "card: 9bbef19476623ca56c17da75fd57734dbf82530686043a6e491c6d71befe8f6e" in shown
     assert "__raw_log__: payment gateway restarted" in shown
     assert "4111111111111111" not in shown
+    assert re.search(r"console +http://127\.0\.0\.1:\d+/console/ +key try / only-on-", shown)

@@ -1,6 +1,7 @@
 """Writes what is generated.
 
-The CRDs, to `crds/` and to the two charts that carry them; the wire format's golden vectors.
+The CRDs, to `crds/` and to the two charts that carry them; the chart's schema and the table of its
+README; the resources' reference pages; the wire format's golden vectors.
 
 python tools/generate.py          writes
 python tools/generate.py --check  says what is not current, and fails
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 
 import yaml
 
+import chart_values
+import reference
 import vectors
 from loghub_operator.resources import crds
 
@@ -41,6 +44,12 @@ def _wanted() -> Iterator[tuple[pathlib.Path, str]]:
         text = HEADER + yaml.safe_dump(crds.definition(kind), sort_keys=False, width=100)
         for target in TARGETS:
             yield ROOT / target / f"{kind.plural}.yaml", text
+    chart = ROOT / "charts" / "loghub"
+    values = (chart / "values.yaml").read_text(encoding="utf-8")
+    yield chart / "values.schema.json", chart_values.schema(values)
+    yield chart / "README.md", chart_values.readme(chart / "README.md", values)
+    for name, text in reference.pages().items():
+        yield ROOT / "docs" / "resources" / name, text
     for name, text in vectors.files().items():
         yield ROOT / "wire" / "vectors" / name, text
 

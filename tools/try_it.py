@@ -33,6 +33,8 @@ READY_SECONDS = 30
 """For the service's start and for the first record; a healthy run needs two."""
 EXPECTED = {"access": 2, "orders": 3, "payments": 2}
 """Records that come of the samples, by Logstore."""
+SEARCHED = {"line": {"token": list(", '\";=()[]{}?@&<>/:\n\t\r"), "caseSensitive": False}}
+"""The index of each: every field, cut into words as the service does by itself."""
 _AWAY = frozenset(("_time_", "_source_"))
 
 
@@ -104,6 +106,7 @@ async def make_stores(client: Client) -> None:
     for logstore in EXPECTED:
         document = {"logstoreName": logstore, "ttl": 1, "shardCount": 1}
         await client.create_logstore(PROJECT, document)
+        await client.create_index(PROJECT, logstore, SEARCHED)
 
 
 async def follow(client: Client) -> AsyncIterator[tuple[str, Log] | None]:
@@ -137,6 +140,8 @@ def say_what_next(endpoint: str, admin: str) -> None:
     line = '{"level": "warn", "order": 9}'
     print(
         f"""
+The console      {endpoint}/console/    key {KEY.access_key_id} / {KEY.access_key_secret}
+
 What to try next, in another terminal, while this one shows what arrives (Ctrl-C ends it):
 
   a new line      echo "$(date -u +%FT%T.%NZ) stdout F {line.replace('"', chr(92) + '"')}" \\

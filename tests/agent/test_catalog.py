@@ -9,9 +9,11 @@ from loghub_agent import catalog, errors
 
 @pytest.fixture
 def read(make_spec):
-    def read(generation, logstore="orders", **changes):
+    def read(generation, logstore="orders", written=0, **changes):
         spec = make_spec(destination={"logstore": logstore}, **changes)
-        return catalog.read_version(spec, name="orders", namespace="loghub", generation=generation)
+        return catalog.read_version(
+            spec, name="orders", namespace="loghub", generation=generation, written=written
+        )
 
     return read
 
@@ -86,6 +88,31 @@ def test_mended_generation_clears_the_refusal(pipelines, read):
     pipelines.observe("orders", read(2))
     accept(pipelines)
     assert outcome(pipelines) == (2, "")
+
+
+def test_outcome_names_the_generations_of_the_resource_and_of_what_is_refused(pipelines, read):
+    pipelines.observe("orders", read(1, origin={"generation": 12}))
+    accept(pipelines)
+    pipelines.observe("orders", read(2, origin={"generation": 13}, surprise=True))
+    [found] = pipelines.outcomes()
+    assert (found.generation, found.origin_generation, found.refused_generation) == (1, 12, 2)
+
+
+def test_resource_version_is_said_once_everything_up_to_it_is_settled(pipelines, read):
+    assert pipelines.written() == 0
+    pipelines.observe("a", read(1, written=50))
+    assert pipelines.written() == 0
+    accept(pipelines)
+    assert pipelines.written() == 50
+    pipelines.observe("b", read(1, written=70))
+    pipelines.observe("a", read(1, written=60))  # metadata only: nothing to settle
+    assert pipelines.written() == 60
+    pipelines.observe("a", read(2, written=65, surprise=True))
+    assert pipelines.written() == 65  # a refusal is an answer too
+    accept(pipelines)
+    assert pipelines.written() == 70
+    pipelines.remove("b")
+    assert pipelines.written() == 65
 
 
 def test_verdict_on_an_older_version_is_not_taken_for_the_newer_one(pipelines, read):

@@ -15,6 +15,7 @@ SELECTS = st.fixed_dictionaries(
     {},
     optional={
         "namespaces": st.lists(NAMES, max_size=2),
+        "excludeNamespaces": st.lists(NAMES, max_size=2),
         "podLabels": st.fixed_dictionaries({"matchLabels": LABELS}),
         "podAnnotations": ANNOTATIONS,
         "containerNames": st.lists(CONTAINERS, max_size=2),
@@ -44,8 +45,8 @@ def contains(wanted, found):
 def naive(select, pod, container):
     if (pod.annotations or {}).get("loghub.dev/exclude") == "true":
         return False
-    namespaces = select.get("namespaces")
-    if namespaces and pod.namespace not in namespaces:
+    namespaces = select.get("namespaces") or [pod.namespace]
+    if pod.namespace not in set(namespaces) - set(select.get("excludeNamespaces", [])):
         return False
     if not contains(select.get("podLabels", {}).get("matchLabels"), pod.labels):
         return False

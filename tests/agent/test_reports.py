@@ -2,14 +2,14 @@
 
 import pytest
 
-from loghub_agent import catalog, planning, reports
+from loghub_agent import catalog, figures, planning, reports
 
 IDENTITY = reports.Identity("node-1", "0.1.0", "agent-abc", "default", "2026-01-01T00:00:00Z")
 
 
 @pytest.fixture
 def build():
-    def build(outcomes=(), matches=None, troubles=None, residents=(), errors=()):
+    def build(outcomes=(), matches=None, troubles=None, residents=(), errors=(), **more):
         return reports.build(
             IDENTITY,
             outcomes=outcomes,
@@ -17,6 +17,7 @@ def build():
             troubles=troubles or {},
             residents=residents,
             errors=errors,
+            **more,
         )
 
     return build
@@ -26,6 +27,7 @@ def test_report_has_the_contracts_shape(build):
     report = build(
         [catalog.Outcome("orders", 3, "")],
         {"orders": planning.Match(2, 4, ["shop/orders-1"])},
+        written=41,
     )
     assert report == {
         "node": "node-1",
@@ -35,6 +37,8 @@ def test_report_has_the_contracts_shape(build):
             "pool": "default",
             "startedAt": "2026-01-01T00:00:00Z",
         },
+        "pipelinesVersion": "41",
+        "applied": 1,
         "pipelines": [
             {
                 "name": "orders",
@@ -63,10 +67,19 @@ def test_pipeline_without_credentials_is_failed(build):
     assert (entry["state"], entry["message"]) == ("Failed", "no key")
 
 
-def test_long_lists_keep_failures_and_matches_and_say_what_is_missing(build):
+def test_pipeline_that_takes_nothing_here_is_only_counted(build):
+    outcomes = [catalog.Outcome(name, 1, "") for name in ("idle", "busy")]
+    report = build(outcomes, numbers={"busy": figures.Figures(lines=3)})
+    assert report["applied"] == 2
+    assert [(each["name"], each["lines"]) for each in report["pipelines"]] == [("busy", 3)]
+
+
+def test_long_lists_keep_failures_and_say_what_is_missing(build):
     outcomes = [catalog.Outcome(f"p{n:04}", 1, "") for n in range(reports.MAX_PIPELINES + 5)]
+    matches = {each.name: planning.Match(1, 1, []) for each in outcomes}
     outcomes[-1] = catalog.Outcome(outcomes[-1].name, 0, "broken")
-    matches = {outcomes[-2].name: planning.Match(1, 1, [])}
+    matches[outcomes[-2].name] = planning.Match(2, 2, [])
+    del matches[outcomes[-1].name]
     report = build(outcomes, matches)
     names = [entry["name"] for entry in report["pipelines"]]
     assert len(names) == reports.MAX_PIPELINES

@@ -153,3 +153,32 @@ def test_reports_that_may_not_be_read_are_said_and_fall_back_to_the_status(scene
     found = explained(scene, reports=None, pipelines=[], unreadable=["Not considered: x"])
     assert "2/2" in found.configs[0].agent
     assert found.notes[0] == "Not considered: x"
+
+
+@pytest.mark.parametrize(
+    ("select", "words"),
+    [
+        ({"namespaces": []}, ""),
+        ({"namespaces": ["shop"]}, ""),
+        ({"namespaces": ["other"]}, "spec.selector.namespaces does not take namespace shop"),
+        ({"excludeNamespaces": ["shop"]}, "spec.selector.namespaces does not take namespace shop"),
+        (None, "is not known"),
+    ],
+)
+def test_cluster_config_is_judged_by_the_namespaces_of_its_pipeline(scene, select, words):
+    scene = only(scene, "orders")
+    config = {
+        "kind": "ClusterLogConfig",
+        "metadata": {"name": "all", "generation": 1},
+        "spec": {"logStoreRef": {"name": "orders", "namespace": "shop"}},
+        "status": {"pipeline": "cluster-all"},
+    }
+    scene["configs"].append(config)
+    if select is not None:
+        made = {"metadata": {"name": "cluster-all", "generation": 1}, "spec": {"select": select}}
+        scene["pipelines"].append(made)
+    found = explained(scene)
+    [decision] = [each for each in found.configs if each.config == "all"]
+    assert decision.matches == (not words)
+    assert words in " ".join(decision.why_not)
+    assert any(line.startswith("ClusterLogConfig all: ") for line in explaining.lines(found))

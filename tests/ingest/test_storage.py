@@ -2,9 +2,11 @@
 
 import asyncio
 import dataclasses
+import math
 import pathlib
 import shutil
 import tempfile
+import unittest.mock
 
 import lz4.block
 import pytest
@@ -71,6 +73,13 @@ class Directory:
         self.path = copy
         self.storage = embedded.Embedded(copy)
 
+    def pack(self) -> None:
+        """Pack everything that is closed, long ago."""
+        self.storage.pack(math.inf, most_bytes=0)
+        with unittest.mock.patch.object(embedded, "LOG_KEPT_SECONDS", 0):
+            self.storage.pack(0, most_bytes=1 << 40)
+        assert len(self.closed()) == 0
+
     def closed(self) -> list[pathlib.Path]:
         return sorted((self.path / "segments").glob("*.log"))[:-1]
 
@@ -110,9 +119,17 @@ class Model(RuleBasedStateMachine):
         now = 1_000_000_000 * 60  # long before anything was received
         assert self.directory.storage.trim(now) == 0
 
+    @rule(most=st.sampled_from([0, 1500]))
+    def pack(self, most: int) -> None:
+        self.directory.storage.pack(0, most_bytes=most)
+
     @rule()
-    def lose_an_index(self) -> None:
-        for path in (self.directory.path / "segments").glob("*.idx"):
+    def pack_and_let_the_logs_go(self) -> None:
+        self.directory.pack()
+
+    @rule(suffix=st.sampled_from([".idx", ".pdx"]))
+    def lose_an_index(self, suffix: str) -> None:
+        for path in (self.directory.path / "segments").glob(f"*{suffix}"):
             path.unlink()
             self.directory.restart()
             break

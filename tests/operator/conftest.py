@@ -116,6 +116,7 @@ class Operator:
     def __init__(self, plane: ControlPlane, endpoint: str, log: pathlib.Path) -> None:
         self._plane, self._endpoint = plane, endpoint
         self.log = log
+        self.admin = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -123,7 +124,7 @@ class Operator:
         command += ["--kubeconfig", str(self._plane.kubeconfig), "--leader-election"]
         command += ["--project-services"]
         command += ["--ingest-endpoint", self._endpoint, "--agent-image", "agent:1"]
-        command += ["--admin-listen", f"127.0.0.1:{free_port()}", "--pod-name", uuid.uuid4().hex]
+        command += ["--admin-listen", f"127.0.0.1:{self.admin}", "--pod-name", uuid.uuid4().hex]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log, env=dict(os.environ))
 

@@ -22,6 +22,8 @@ class Version:
     document: str
     pipeline: plan.Pipeline | None
     refusal: str = ""
+    written: int = dataclasses.field(default=0, compare=False)
+    """The object's resource version; 0 where it comes from disk."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class Outcome:
     name: str
     generation: int
     refusal: str
+    origin_generation: int = 0
+    """The generation of the resource that the running form was made from; 0: not known."""
+    refused_generation: int = 0
+    """The generation that is refused; 0 when none is."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -43,6 +49,22 @@ class _Entry:
     refused: Version | None = None
     """The version that the core refused, and its sentence."""
     sentence: str = ""
+    written: int = 0
+    """The greatest resource version seen of the object."""
+
+    def settled(self) -> bool:
+        """Whether the current version runs or is refused."""
+        return self.running is self.current or bool(self.refusal())
+
+    def outcome(self, name: str) -> Outcome:
+        refusal, running = self.refusal(), self.running
+        return Outcome(
+            name,
+            running.generation if running else 0,
+            refusal,
+            running.pipeline.origin_generation if running and running.pipeline else 0,
+            self.current.generation if refusal else 0,
+        )
 
     def refusal(self) -> str:
         if self.refused is self.current:
@@ -50,14 +72,16 @@ class _Entry:
         return self.current.refusal
 
 
-def read_version(document: object, *, name: str, namespace: str, generation: int) -> Version:
+def read_version(
+    document: object, *, name: str, namespace: str, generation: int, written: int = 0
+) -> Version:
     """Read one generation of a pipeline; a refusal is part of the result, not an exception."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
     try:
         pipeline = plan.resolve(document, name=name, namespace=namespace, generation=generation)
     except errors.RefusedError as refusal:
-        return Version(generation, text, None, str(refusal))
-    return Version(generation, text, pipeline)
+        return Version(generation, text, None, str(refusal), written)
+    return Version(generation, text, pipeline, written=written)
 
 
 class Catalog:
@@ -74,8 +98,9 @@ class Catalog:
         """Take a pipeline's current version; say whether it is another one."""
         entry = self._entries.get(name)
         if entry is None:
-            self._entries[name] = _Entry(version)
+            self._entries[name] = _Entry(version, written=version.written)
             return True
+        entry.written = max(entry.written, version.written)
         if entry.current == version:
             return False  # and keep the known one: verdicts are tied to its identity
         entry.current = version
@@ -136,10 +161,20 @@ class Catalog:
     def outcomes(self) -> list[Outcome]:
         """Return what became of every pipeline that was settled, sorted by name."""
         return [
-            Outcome(name, entry.running.generation if entry.running else 0, entry.refusal())
+            entry.outcome(name)
             for name, entry in sorted(self._entries.items())
             if entry.running or entry.refusal()
         ]
+
+    def written(self) -> int:
+        """Return the resource version up to which every pipeline is settled; 0: not known.
+
+        With it a report need not list thousands of pipelines to say that it has taken them.
+        """
+        entries = self._entries.values()
+        done = max((entry.written for entry in entries if entry.settled()), default=0)
+        waits = min((entry.written for entry in entries if not entry.settled()), default=done + 1)
+        return max(0, min(done, waits - 1))
 
     def to_state(self) -> list[dict[str, object]]:
         """Return every pipeline as plain JSON values: its current version and the last good one.

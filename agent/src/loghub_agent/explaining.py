@@ -114,6 +114,8 @@ def _why_not(
     """Yield every condition that does not hold."""
     if pipeline.namespaces and pod.namespace not in pipeline.namespaces:
         yield f"it takes namespaces {', '.join(sorted(pipeline.namespaces))} only"
+    if pod.namespace in pipeline.exclude_namespaces:
+        yield f"it leaves out the namespace {pod.namespace}"
     if container in pipeline.exclude_container_names:
         yield f"it leaves out containers called {container}"
     elif pipeline.container_names and container not in pipeline.container_names:

@@ -26,7 +26,7 @@ class Index:
         """Yield the pipelines that select `pod`, whatever containers they take of it."""
         for candidates in (self._everywhere, self._by_namespace.get(pod.namespace, ())):
             for pipeline in candidates:
-                if selects(pipeline, pod):
+                if pod.namespace not in pipeline.exclude_namespaces and selects(pipeline, pod):
                     yield pipeline
 
 

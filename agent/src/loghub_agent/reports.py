@@ -1,17 +1,20 @@
 """The AgentReport's content: what this agent says in words. Pure; `cluster.reporter` writes it.
 
-Counters stay out of it: a report is written when its content changes, and numbers always do.
+A report is written when its content changes, so numbers are in it only as coarsely as `figures`
+gives them. A pipeline that runs and takes nothing here has no entry: `pipelinesVersion` says up to
+which resource version the agent has taken all there are.
 """
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
-from loghub_agent import catalog, optins, planning
+from loghub_agent import catalog, figures, optins, planning
 
 MAX_PIPELINES: Final = 1000
-"""Entries of `pipelines`. Each is about 150 B, so a report stays near 150 KB however many pipelines
-a cluster has; past it, failed ones and those with containers here go first."""
+"""Entries of `pipelines`. Each is about 250 B, so a report stays below 250 KB however many there
+are in a cluster; past it, failed ones and those with containers here go first."""
 MAX_ERRORS: Final = 20
 """Sentences in `errors` (contract)."""
 _MAX_SENTENCE: Final = 500
@@ -38,12 +41,17 @@ def build(
     troubles: Mapping[str, str],
     residents: Iterable[planning.Resident],
     errors: Iterable[str],
+    numbers: Mapping[str, figures.Figures] = MappingProxyType({}),
+    written: int = 0,
 ) -> dict[str, Any]:
     """Return the `report` field. `troubles` are sentences about pipelines that run but cannot work.
 
+    `numbers` are by pipeline; `written` is the catalog's.
+
     Lists are sorted and bounded, so that equal situations give equal reports.
     """
-    entries = [_entry(outcome, matches, troubles) for outcome in outcomes]
+    every = [_entry(outcome, matches, troubles, numbers) for outcome in outcomes]
+    entries = [each for each in every if _says_something(each)]
     sentences = list(dict.fromkeys(errors))
     if len(entries) > MAX_PIPELINES:
         sentences.insert(0, f"only {MAX_PIPELINES} of {len(entries)} pipelines are listed here")
@@ -57,18 +65,28 @@ def build(
             "pool": identity.pool,
             "startedAt": identity.started_at,
         },
+        "pipelinesVersion": str(written),
+        "applied": sum(each["state"] == "Applied" for each in every),
         "pipelines": entries,
         **optins.report(residents),
         "errors": [sentence[:_MAX_SENTENCE] for sentence in sentences[:MAX_ERRORS]],
     }
 
 
+def _says_something(entry: Mapping[str, Any]) -> bool:
+    told = entry.keys() & {"lines", "lagSeconds", "lostBytes"}
+    return bool(entry["state"] == "Failed" or entry["pods"] or told)
+
+
 def _entry(
-    outcome: catalog.Outcome, matches: Mapping[str, planning.Match], troubles: Mapping[str, str]
+    outcome: catalog.Outcome,
+    matches: Mapping[str, planning.Match],
+    troubles: Mapping[str, str],
+    numbers: Mapping[str, figures.Figures],
 ) -> dict[str, Any]:
     match = matches.get(outcome.name, planning.Match())
     message = outcome.refusal or troubles.get(outcome.name, "")
-    return {
+    entry: dict[str, Any] = {
         "name": outcome.name,
         "generation": outcome.generation,
         "state": "Failed" if message else "Applied",
@@ -77,3 +95,10 @@ def _entry(
         "containers": match.containers,
         "samplePods": match.samples,
     }
+    if outcome.origin_generation:
+        entry["originGeneration"] = outcome.origin_generation
+    if outcome.refused_generation:
+        entry["refusedGeneration"] = outcome.refused_generation
+    if outcome.name in numbers:
+        entry |= numbers[outcome.name].document()
+    return entry

@@ -108,7 +108,8 @@ def lines(found: Explanation) -> Iterator[str]:
 
 def _decision_lines(found: Decision) -> Iterator[str]:
     made = " (made for the pods' annotation)" if found.opt_in else ""
-    yield f"LogConfig {found.config}{made}: {'matches' if found.matches else 'does not match'}"
+    kind = "LogConfig" if "/" in found.config else "ClusterLogConfig"
+    yield f"{kind} {found.config}{made}: {'matches' if found.matches else 'does not match'}"
     for reason in found.why_not:
         yield f"  {tables.cell(reason)}"
     if found.matches:
@@ -130,6 +131,8 @@ def decide(config: objects.Object, pod: objects.Object, facts: Facts) -> Decisio
     names = selecting.containers(pod)
     containers = [Container(each, selecting.container_fault(selector, each, pod)) for each in names]
     faults = selecting.pod_faults(selector, pod)
+    if not objects.namespace(config):
+        faults += running.namespace_faults(config, objects.namespace(pod), facts.pipelines)
     if selecting.excluded(pod):
         faults.insert(0, f"the pod has the annotation {selecting.EXCLUDE}=true")
     if all(each.why_not for each in containers):

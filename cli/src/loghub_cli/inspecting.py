@@ -56,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
 def status(cluster: kubectl.Kubectl, options: argparse.Namespace) -> int:
     """`loghub status`."""
     workloads = cluster.items("deployments,statefulsets,daemonsets", labels=surveying.RELEASE)
-    declared = cluster.items(_own("logprojects", "logstores", "logconfigs", "collectionagents"))
+    kinds = ("logprojects", "logstores", "logconfigs", "clusterlogconfigs", "collectionagents")
+    declared = cluster.items(_own(*kinds))
     reports = cluster.items(_own("agentreports"))
     found = installation.judge(workloads, declared, reports)
     _print(options.output, _document(found), installation.lines(found))

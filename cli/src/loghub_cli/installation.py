@@ -11,7 +11,7 @@ from typing import Final
 from loghub_cli import advising, objects, tables
 
 COMPONENT: Final = "app.kubernetes.io/component"
-JUDGED: Final = ("LogProject", "LogStore", "LogConfig", "CollectionAgent")
+JUDGED: Final = ("LogProject", "LogStore", "LogConfig", "ClusterLogConfig", "CollectionAgent")
 """Kinds with a Ready condition."""
 
 

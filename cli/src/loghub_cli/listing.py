@@ -149,7 +149,8 @@ def _agent(node: str, report: objects.Object | None, pod: objects.Object | None)
         ready=ready,
         version=str(about.get("version") or ""),
         started_at=str(about.get("startedAt") or ""),
-        applied=len(entries) - len(failed),
+        # An agent lists what says something; older ones listed everything.
+        applied=int((report or {}).get("applied", len(entries) - len(failed))),
         failed=len(failed),
         reported=report is not None,
         troubles=troubles,

@@ -42,6 +42,21 @@ def on_node(
     return _reported(report, node, pipeline, _generation(pipelines, pipeline))
 
 
+def namespace_faults(
+    config: objects.Object, namespace: str, pipelines: Sequence[objects.Object]
+) -> list[str]:
+    """Why a ClusterLogConfig takes no pod of a namespace, by what the operator made of it."""
+    name = str(objects.status(config).get("pipeline") or "")
+    made = next((each for each in pipelines if objects.name(each) == name), None)
+    if made is None:
+        return ["which namespaces it takes is not known: its pipeline is not there or readable"]
+    select = objects.spec(made).get("select") or {}
+    taken, left_out = select.get("namespaces") or [], select.get("excludeNamespaces") or []
+    if namespace in left_out or (taken and namespace not in taken):
+        return [f"spec.selector.namespaces does not take namespace {namespace}"]
+    return []
+
+
 def _reported(report: objects.Object, node: str, pipeline: str, wanted: int) -> Running:
     entries = report.get("pipelines") or []
     entry = next((each for each in entries if each.get("name") == pipeline), None)

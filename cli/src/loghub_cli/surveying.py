@@ -104,6 +104,10 @@ class Survey(_Look):
         kinds = "logconfigs.loghub.dev,logstores.loghub.dev,logprojects.loghub.dev"
         own = self._cluster.items(kinds, namespace)
         configs = objects.of_kind(own, "LogConfig")
+        whole = self._tried(
+            "ClusterLogConfigs", lambda: self._cluster.items("clusterlogconfigs.loghub.dev")
+        )
+        configs += whole or []
         stores = objects.of_kind(own, "LogStore")
         projects = objects.of_kind(own, "LogProject")
         references = [

@@ -1,16 +1,22 @@
-"""The admin port: liveness, readiness, metrics. Only the cluster's inside sees it."""
+"""The admin port: liveness, readiness, metrics, status. Only the cluster's inside sees it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import prometheus_client as prometheus
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 
-def make(problem: Callable[[], str]) -> Starlette:
-    """The application; `problem` tells why no requests should come, empty when they should."""
+def make(problem: Callable[[], str], status: Callable[[], dict[str, Any]]) -> Starlette:
+    """The application.
+
+    Args:
+        problem: tells why no requests should come, empty when they should.
+        status: the document of `/status`.
+    """
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -22,10 +28,14 @@ def make(problem: Callable[[], str]) -> Starlette:
     async def metrics(_request: Request) -> Response:
         return Response(prometheus.generate_latest(), media_type=prometheus.CONTENT_TYPE_LATEST)
 
+    async def state(_request: Request) -> Response:
+        return JSONResponse(status() | {"problem": problem()})
+
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            Route("/status", state),
         ]
     )

@@ -24,6 +24,9 @@ _log = logging.getLogger(__name__)
 MAX_CONCURRENT: Final = 512
 """Requests in progress; each may hold one body. Beyond, clients are told to come back."""
 
+CONSOLE: Final = "/console"
+"""No call of the API begins so, on any host."""
+
 _RUN: Final = secrets.token_hex(6).upper()
 _request = itertools.count()
 
@@ -59,10 +62,10 @@ class _Call:
     meter: _Meter
 
 
-def make(of: service.Service) -> routing.Router:
-    """The API of a service."""
+def make(of: service.Service, console: routing.Endpoint | None = None) -> routing.Router:
+    """The API of a service; `console` answers below its own prefix what is no call of the API."""
     door = _Door(of)
-    router = routing.Router(_unknown, _preflight)
+    router = routing.Router(functools.partial(_unknown, console), _preflight)
     for accept, table in ((requests.accept, routes.ROUTES), (requests.accept_open, routes.OPEN)):
         for path, handlers in table:
             for method, handler in handlers.items():
@@ -115,7 +118,10 @@ def _mark(answer: Response, ident: str) -> None:
     answer.headers.update(crossorigin.HEADERS)
 
 
-async def _unknown(request: Request) -> Response:
+async def _unknown(console: routing.Endpoint | None, request: Request) -> Response:
+    path = request.scope["path"]
+    if console is not None and (path == CONSOLE or path.startswith(CONSOLE + "/")):
+        return await console(request)
     detail = f"{request.method} {request.url.path[:200]} is no call of this service."
     answer = _refusal(errors.make("NotSupported", detail=detail))
     _mark(answer, _new_ident())

@@ -19,6 +19,9 @@ _EXIT_FINE: Final = 0
 _EXIT_FAILED: Final = 1
 _EXIT_USAGE: Final = 2
 
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600}
+_MOST_DIGITS: Final = 6
+
 _ABOUT: Final = """\
 The loghub ingestion service: speaks the LogHub HTTP API of Alibaba Cloud Log Service (SLS). Every
 flag can be given as the variable in its help; the flag wins. LOGHUB_ROOT_ACCESS_KEY_ID and
@@ -83,6 +86,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--data", "directory that keeps everything")
     flag("--key-file", "file whose key seals the secrets, made if missing; best on another volume")
     flag("--default-project", "project of web tracking whose address names none")
+    flag("--pack-after", "when closed segments are packed, 30s, 15m or 2h; 'off' for never", "1h")
+    flag("--console", "on or off: the web console below /console/ of every --listen address", "on")
     flag("--access-log", "requests to log: off, errors or all", "errors")
     flag("--log-level", "debug, info, warning or error", "info")
     serve.add_argument(
@@ -123,6 +128,8 @@ def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> se
         root_key=(ident, secret) if ident else None,
         access=_access(options.access_log),
         default_project=options.default_project,
+        pack_after=_seconds("--pack-after", options.pack_after),
+        console=_switch("--console", options.console),
         key_file=pathlib.Path(options.key_file) if options.key_file else None,
     )
 
@@ -136,11 +143,26 @@ def _certificate(options: argparse.Namespace) -> listening.Certificate | None:
     return None
 
 
+def _switch(flag: str, text: str) -> bool:
+    if text not in {"on", "off"}:
+        raise _UsageError(f"{flag} is {text!r}: write on or off.")
+    return text == "on"
+
+
 def _access(text: str) -> access.Access:
     try:
         return access.Access(text)
     except ValueError as fault:
         raise _UsageError(f"--access-log is {text!r}: write off, errors or all.") from fault
+
+
+def _seconds(flag: str, text: str) -> float | None:
+    if text == "off":
+        return None
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isdecimal() or len(number) > _MOST_DIGITS:
+        raise _UsageError(f"{flag} is {text!r}: write 30s, 15m or 2h, or off.")
+    return float(number) * _UNITS[unit]
 
 
 def _addresses(

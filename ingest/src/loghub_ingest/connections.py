@@ -46,6 +46,8 @@ class Connection(httptools_impl.HttpToolsProtocol):
     _head_bytes = 0
     _heads = 0
     _unsent = 0
+    _answers = 0
+    _watched_answers = 0
     _refusal = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -97,9 +99,17 @@ class Connection(httptools_impl.HttpToolsProtocol):
         super().on_message_complete()
         self._in_head, self._head_bytes = True, 0
 
+    def on_response_complete(self) -> None:
+        """An answer is written: watch that it is taken, one below the transport's bound as well."""
+        super().on_response_complete()
+        self._answers += 1
+        if self._stall_timer is None:
+            self._watch()
+
     def pause_writing(self) -> None:
         """The client is slower than its answer: watch that it goes on."""
         super().pause_writing()
+        self._end_watch()
         self._watch()
 
     def resume_writing(self) -> None:
@@ -132,10 +142,17 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def _watch(self) -> None:
         self._unsent = self.transport.get_write_buffer_size()
+        self._watched_answers = self._answers
         self._stall_timer = self.loop.call_later(STALLED_SECONDS, self._check_progress)
 
     def _check_progress(self) -> None:
-        if self.transport.get_write_buffer_size() >= self._unsent:
+        # One timer in so many seconds, whatever the number of answers: an idle connection has none.
+        self._stall_timer = None
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent:
+            return
+        if unsent >= self._unsent and self._answers == self._watched_answers:
+            telemetry.CLOSED.labels("stalled").inc()
             self.transport.abort()
         else:
             self._watch()

@@ -31,11 +31,12 @@ class Router:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI, for HTTP requests; the servers here speak nothing else."""
-        endpoint = self._find(scope)
+        endpoint = self.find(scope)
         answer = await endpoint(Request(scope, receive))
         await answer(scope, receive, send)
 
-    def _find(self, scope: Scope) -> Endpoint:
+    def find(self, scope: Scope) -> Endpoint:
+        """The endpoint that answers; the path's parameters are in `scope` then."""
         method, path = scope["method"], scope["path"]
         if method == "OPTIONS":
             return self._preflight

@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import time
 
-from loghub_ingest import access, consumers, exactlyonce, quotas, writes
+from loghub_ingest import access, consumers, exactlyonce, metering, quotas, writes
 from loghub_ingest.storage import contract
 
 
@@ -22,6 +22,7 @@ class Service:
     storage: contract.LogStorage
     names: tuple[str, ...]
     writes: writes.Writes
+    usages: metering.Usages
     once: exactlyonce.Once
     consumers: consumers.Groups
     quotas: quotas.Quotas
@@ -38,11 +39,13 @@ def make(
     default_project: str = "",
 ) -> Service:
     """A service over `storage`; `names` are its host names (see `hosts`)."""
-    ongoing = writes.Writes(storage)
+    usages = metering.Usages()
+    ongoing = writes.Writes(storage, usages)
     return Service(
         storage=storage,
         names=names,
         writes=ongoing,
+        usages=usages,
         once=exactlyonce.Once(storage, ongoing),
         consumers=consumers.Groups(time.monotonic()),
         quotas=quotas.load(storage),

@@ -4,21 +4,46 @@ Called by `cli`. SIGTERM and SIGINT stop accepting, let running requests end, th
 """
 
 import asyncio
+import concurrent.futures
+import contextlib
 import dataclasses
+import functools
 import gc
 import logging
+import os
 import pathlib
 import secrets
 import signal
+import threading
 import time
 from typing import Final
 
-from loghub_ingest import access, admin, app, connections, listening, readiness, service
+import prometheus_client as prometheus
+
+from loghub_ingest import (
+    access,
+    admin,
+    app,
+    connections,
+    listening,
+    metering,
+    readiness,
+    service,
+    splitting,
+)
+from loghub_ingest.console import application as console
 from loghub_ingest.storage import contract, embedded
 
 _log = logging.getLogger(__name__)
 
 TRIM_SECONDS: Final = 60.0
+
+PACK_SECONDS: Final = 5.0
+
+MOST_UNPACKED: Final = 4 * 1024**3
+"""Bytes of closed segments that wait for their age; beyond, the oldest are packed before it."""
+
+NICE: Final = 10
 
 COLLECTED_OBJECTS: Final = 10_000
 """New objects between two rounds of the garbage collector: those of some two hundred requests."""
@@ -36,6 +61,9 @@ class Settings:
     key_file: pathlib.Path | None
     access: access.Access
     default_project: str
+    pack_after: float | None
+    """Seconds after its last write when a closed segment is packed; None for never."""
+    console: bool
 
 
 async def serve(settings: Settings) -> None:
@@ -53,7 +81,8 @@ async def serve(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, storage: embedded.Embedded) -> None:
-    application = app.make(_service(settings, storage))
+    running = _service(settings, storage)
+    application = app.make(running, console.make(running) if settings.console else None)
     connections.allow_files()
     api = [listening.server(application, each) for each in settings.listen]
     servers = list(api)
@@ -65,7 +94,9 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
         writing=lambda: storage.alive,
     )
     if settings.admin_listen:
-        servers.append(listening.server(admin.make(ready.problem), settings.admin_listen))
+        prometheus.REGISTRY.register(metering.Collector(storage, running.usages, settings.data))
+        shown = functools.partial(metering.status, storage, settings.data)
+        servers.append(listening.server(admin.make(ready.problem, shown), settings.admin_listen))
     loop = asyncio.get_running_loop()
     _calm_collector()
 
@@ -76,6 +107,10 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
     background = [asyncio.create_task(_trim(storage)), asyncio.create_task(ready.watch())]
+    splitter = splitting.Splitter(storage, running.usages)
+    background.append(asyncio.create_task(splitter.watch()))
+    if settings.pack_after is not None:
+        background.append(asyncio.create_task(_pack(storage, settings.pack_after)))
     for server, address in zip(api, settings.listen, strict=True):
         if address.certificate is not None:
             watching = listening.watch(server, address.certificate)
@@ -108,6 +143,30 @@ async def _trim(storage: embedded.Embedded) -> None:
         dropped = await asyncio.to_thread(storage.trim, time.time_ns())
         if dropped:
             _log.info("expired segments were dropped", extra={"segments": dropped})
+
+
+async def _pack(storage: embedded.Embedded, after: float) -> None:
+    # A thread of its own: one that was made nice cannot be made eager again.
+    with concurrent.futures.ThreadPoolExecutor(1, "packing", initializer=_be_nice) as thread:
+        try:
+            while True:
+                await asyncio.sleep(PACK_SECONDS)
+                await asyncio.get_running_loop().run_in_executor(thread, _pack_once, storage, after)
+        finally:
+            storage.stop_packing()
+
+
+def _pack_once(storage: embedded.Embedded, after: float) -> None:
+    try:
+        storage.pack(time.time() - after, most_bytes=MOST_UNPACKED)
+    except OSError as fault:
+        _log.warning("old segments cannot be packed now: %s", fault)
+
+
+def _be_nice() -> None:
+    # Linux counts niceness by thread.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def _set_root_key(storage: embedded.Embedded, given: tuple[str, str] | None) -> None:

@@ -17,6 +17,9 @@ SECONDS: Final = prometheus.Histogram(
 RECEIVED: Final = prometheus.Counter(
     "loghub_ingest_received_bytes_total", "Bytes of request bodies, as on the wire."
 )
+SPLITS: Final = prometheus.Counter(
+    "loghub_ingest_shard_splits_total", "Busy shards of Logstores with autoSplit that were split."
+)
 CLOSED: Final = prometheus.Counter(
     "loghub_ingest_closed_connections_total", "Connections that the service ended.", ["reason"]
 )

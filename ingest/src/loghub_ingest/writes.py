@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+from loghub_ingest import metering
 from loghub_ingest.storage import contract
 from slswire import errors
 
@@ -16,8 +17,8 @@ from slswire import errors
 class Writes:
     """Counts appends in progress by Logstore and shard. Used on the loop only."""
 
-    def __init__(self, storage: contract.LogStorage) -> None:
-        self._storage = storage
+    def __init__(self, storage: contract.LogStorage, usages: metering.Usages) -> None:
+        self._storage, self._usages = storage, usages
         self._running: collections.Counter[tuple[int, int]] = collections.Counter()
 
     async def append(self, groups: Sequence[contract.NewGroup], shard: contract.Shard) -> None:
@@ -31,6 +32,7 @@ class Writes:
             try:
                 for group in groups:
                     await self._storage.append(dataclasses.replace(group, shard=shard.number))
+                    self._usages.wrote(group, shard.number)
             except contract.StorageFullError as fault:
                 raise errors.make("ServerBusy") from fault
 

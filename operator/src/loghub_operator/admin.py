@@ -1,15 +1,23 @@
-"""The admin port: liveness, readiness, metrics."""
+"""The admin port: liveness, readiness, metrics.
 
-from collections.abc import Callable
+A stuck event loop answers nothing, which is an answer too; what is stuck beside it `stuck` says.
+"""
+
+from collections.abc import Callable, Iterable
 
 import prometheus_client as prometheus
 from aiohttp import web
 
 
-async def serve(host: str, port: int, ready: Callable[[], bool]) -> web.AppRunner:
-    """Start serving; the runner's `cleanup` ends it."""
+async def serve(
+    host: str, port: int, *, ready: Callable[[], bool], stuck: Callable[[], Iterable[str]]
+) -> web.AppRunner:
+    """Start serving; the runner's `cleanup` ends it. `stuck` gives sentences on what hangs."""
 
     async def healthz(_request: web.Request) -> web.Response:
+        sentences = list(stuck())
+        if sentences:
+            return web.Response(text="\n".join(sentences) + "\n", status=503)
         return web.Response(text="ok\n")
 
     async def readyz(_request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import aiohttp
 from kubernetes.aio import client, config
 
-from loghub_operator import kinds
+from loghub_operator import kinds, measuring
 
 Object = dict[str, Any]
 
@@ -115,16 +115,17 @@ class Cluster:
 
     async def merge(
         self, kind: kinds.Kind, found: Mapping[str, Any], change: Object, *, status: bool = False
-    ) -> None:
-        """Merge-patch an object, or its status; an object that is gone is no error."""
+    ) -> Object | None:
+        """Merge-patch an object, or its status; None where it is gone, which is no error."""
         metadata = found["metadata"]
         path = kind.path(metadata.get("namespace", ""), metadata["name"], "status" * status)
         query = f"?fieldManager={MANAGER}"
         try:
-            await self._send("PATCH", path + query, change, "application/merge-patch+json")
+            return await self._send("PATCH", path + query, change, "application/merge-patch+json")
         except ClusterError as fault:
             if fault.status != _NOT_FOUND:
                 raise
+            return None
 
     async def create(self, kind: kinds.Kind, wanted: Object) -> Object:
         """Create an object."""
@@ -158,7 +159,9 @@ class Cluster:
             )
             text = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            measuring.API_REQUESTS.labels(method, "0").inc()
             raise ClusterError(0, f"the API server does not answer: {fault}") from fault
+        measuring.API_REQUESTS.labels(method, str(answer.status)).inc()
         if answer.status >= _REFUSED:
             raise ClusterError(answer.status, _words(answer.status, text))
         return dict(json.loads(text))

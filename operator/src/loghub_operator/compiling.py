@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import re2
 
+from loghub_operator import namespaces
 from loghub_operator.resources import configs, model, projects, stores
 
 _CONTRACT: Final = 1
@@ -37,9 +38,12 @@ class Target:
 
 
 def pipeline_name(namespace: str, name: str) -> str:
-    """The LogPipeline's name: readable, and unique by a hash of both names."""
+    """The LogPipeline's name: readable, and unique by a hash of both names.
+
+    A ClusterLogConfig's namespace is empty.
+    """
     digest = hashlib.sha256(f"{namespace}/{name}".encode()).hexdigest()[:8]
-    return f"{namespace}-{name}"[:_MAX_NAME].rstrip("-.") + f"-{digest}"
+    return f"{namespace or 'cluster'}-{name}"[:_MAX_NAME].rstrip("-.") + f"-{digest}"
 
 
 def check(spec: configs.LogConfigSpec) -> None:
@@ -122,13 +126,17 @@ def pipeline(
     where: Target,
     *,
     excludes_by_default: bool = False,
+    scope: namespaces.Scope | None = None,
 ) -> dict[str, Any]:
-    """The LogPipeline's spec; its namespace may exclude all pods that do not say otherwise."""
+    """The LogPipeline's spec; its namespace may exclude all pods that do not say otherwise.
+
+    `scope` is a ClusterLogConfig's; without one it is the LogConfig's own namespace.
+    """
     found: dict[str, Any] = {
         "version": _CONTRACT,
         "origin": {
-            "kind": "LogConfig",
-            "namespace": metadata["namespace"],
+            "kind": "ClusterLogConfig" if scope else "LogConfig",
+            "namespace": metadata.get("namespace", ""),
             "name": metadata["name"],
             "uid": metadata["uid"],
             "generation": metadata["generation"],
@@ -144,7 +152,7 @@ def pipeline(
             "credentialsSecret": where.credentials,
         },
         "select": {
-            "namespaces": [metadata["namespace"]],
+            "namespaces": list(scope.taken) if scope else [metadata["namespace"]],
             "podLabels": _dump(spec.selector.pod_labels),
             "podAnnotations": dict(spec.selector.pod_annotations),
             "containerNames": list(spec.selector.container_names),
@@ -161,6 +169,12 @@ def pipeline(
         by_alias=True, exclude_defaults=True, exclude={"compression"}
     ):
         found["delivery"] = delivery
+    if scope and scope.left_out:
+        found["select"]["excludeNamespaces"] = list(scope.left_out)
+    if spec.mode != "Collect":
+        found["mode"] = spec.mode
+    if spec.samples:
+        found["samples"] = [_explicit(each) for each in spec.samples]
     if spec.multiline is not None:
         found["multiline"] = _explicit(spec.multiline)
     return found | _shaping(spec)

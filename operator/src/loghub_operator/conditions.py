@@ -20,6 +20,11 @@ def false(kind: str, reason: str, message: str) -> Condition:
     return {"type": kind, "status": "False", "reason": reason, "message": message[:2000]}
 
 
+def unknown(kind: str, reason: str, message: str) -> Condition:
+    """A condition of which nobody can say yet whether it holds."""
+    return false(kind, reason, message) | {"status": "Unknown"}
+
+
 def merged(found: Mapping[str, Any], wanted: Iterable[Condition], now: dt.datetime) -> list[Any]:
     """The conditions of `found` with `wanted` in place of those of the same types."""
     before = {each["type"]: each for each in (found.get("status") or {}).get("conditions", [])}

@@ -1,56 +1,145 @@
 """Which keys a change concerns, and which reconciler a key belongs to.
 
-A change of a project concerns its LogStores, of a LogStore its LogConfigs, of a report the
-LogConfigs that it speaks of and the opt-ins.
+A change of a project concerns its LogStores, of a LogStore its configs, of a namespace what is in
+it and the ClusterLogConfigs, of a report the configs that it says something new of and the opt-ins.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+import dataclasses
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
-from loghub_operator import cache, kinds, queueing
-from loghub_operator.reconciling import agents, configs, context, optins, projects, services, stores
+from loghub_operator import cache, kinds, queueing, reporting
+from loghub_operator.reconciling import (
+    agents,
+    configs,
+    context,
+    observing,
+    optins,
+    projects,
+    services,
+    stores,
+)
 
-OPT_INS: Final = ("optins", "", "")
+OPT_INS: Final = optins.KEY
 ORPHANS: Final = ("orphans", "", "")
+REPORTS: Final = ("reports", "", "")
 
-_REPORT_SECONDS: Final = 1.0
+REPORT_SECONDS: Final = 1.0
 """Reports of many nodes come together: their effects are gathered that long."""
+_NODES_SECONDS: Final = 60.0
+"""A node that came or went changes a number in every config's status: over that time."""
 
 
-def keys(kind: kinds.Kind, found: cache.Object, known: cache.Cache) -> Iterator[queueing.Key]:
-    """What to look at because `found` came, changed or went."""
-    namespace, name = cache.place(found)
-    if kind in {kinds.PROJECT, kinds.STORE, kinds.CONFIG, kinds.AGENT}:
-        yield (kind.plural, namespace, name)
-    if kind in {kinds.PROJECT, kinds.NAMESPACE}:
-        yield from _all(known, kinds.STORE)
-        yield OPT_INS
-    if kind == kinds.PROJECT:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """An object that came, changed or went, and how it was before; None if that is not known."""
+
+    kind: kinds.Kind
+    found: cache.Object
+    before: cache.Object | None
+    gone: bool
+
+    @property
+    def key(self) -> queueing.Key:
+        """The object's own."""
+        return (self.kind.plural, *cache.place(self.found))
+
+
+def keys(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
+    """What to look at because of a change; `known` holds the state after it."""
+    yield from _CONCERNED[change.kind](change, known)
+    if change.gone and change.kind in {kinds.PROJECT, *kinds.CONFIGS}:
         yield ORPHANS
-    if kind in {kinds.PROJECT, kinds.STORE, kinds.NAMESPACE}:
-        yield from _all(known, kinds.CONFIG)
-    if kind == kinds.STORE:
+
+
+def _by_project(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
+    namespace, name = cache.place(change.found)
+    if change.gone or not _only_status(change):
+        yield change.key
+    for store in known.referrers(change.kind, name, namespace):
+        yield store
+        yield from known.referrers(kinds.STORE, store[2], store[1])
+    yield OPT_INS
+
+
+def _by_store(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
+    namespace, name = cache.place(change.found)
+    if change.gone or not _only_status(change):
+        yield change.key
         yield OPT_INS
-    if kind == kinds.CONFIG:
-        yield from (ORPHANS, OPT_INS)
-    if kind == kinds.PIPELINE:
-        origin = found.get("spec", {}).get("origin", {})
-        yield (kinds.CONFIG.plural, str(origin.get("namespace")), str(origin.get("name")))
+    yield from known.referrers(change.kind, name, namespace)
+
+
+def _by_config(change: Change, _known: cache.Cache) -> Iterator[queueing.Key]:
+    if change.gone or not _only_status(change):
+        yield change.key
+        if optins.owned(change.found):
+            yield OPT_INS
+
+
+def _by_agent(change: Change, _known: cache.Cache) -> Iterator[queueing.Key]:
+    yield change.key
+
+
+def _by_namespace(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
+    if (
+        change.before is not None
+        and not change.gone
+        and _said(change.before) == _said(change.found)
+    ):
+        return
+    for kind in (kinds.STORE, kinds.CONFIG):
+        yield from _all(known, kind, cache.place(change.found)[1])
+    yield from _all(known, kinds.CLUSTER_CONFIG)
+    yield OPT_INS
+
+
+def _by_pipeline(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
+    origin, *where = configs.origin(change.found)
+    if origin is not None:
+        yield (origin.plural, where[1], where[0])
+    if origin is None or known.get(origin, *where) is None:
         yield ORPHANS
+
+
+_CONCERNED: Final[Mapping[kinds.Kind, Callable[[Change, cache.Cache], Iterator[queueing.Key]]]] = {
+    kinds.PROJECT: _by_project,
+    kinds.STORE: _by_store,
+    kinds.CONFIG: _by_config,
+    kinds.CLUSTER_CONFIG: _by_config,
+    kinds.AGENT: _by_agent,
+    kinds.NAMESPACE: _by_namespace,
+    kinds.PIPELINE: _by_pipeline,
+}
+
+
+def _said(namespace: cache.Object) -> tuple[Any, ...]:
+    metadata = namespace["metadata"]
+    return tuple(
+        metadata.get(key) or None for key in ("labels", "annotations", "deletionTimestamp")
+    )
+
+
+def _only_status(change: Change) -> bool:
+    """Whether nothing changed but what the operator writes itself."""
+    return change.before is not None and all(
+        change.before["metadata"].get(key) == change.found["metadata"].get(key)
+        for key in ("uid", "generation", "labels", "annotations", "deletionTimestamp")
+    )
 
 
 def everything(known: cache.Cache) -> Iterator[queueing.Key]:
-    """Every key there is, for a resync."""
-    for kind in (kinds.PROJECT, kinds.STORE, kinds.CONFIG, kinds.AGENT):
+    """Every key there is."""
+    for kind in (kinds.PROJECT, kinds.STORE, *kinds.CONFIGS, kinds.AGENT):
         yield from _all(known, kind)
     yield from (OPT_INS, ORPHANS)
 
 
-def reported(known: cache.Cache) -> Iterable[tuple[queueing.Key, float]]:
-    """What to look at soon because an agent reported."""
-    yield OPT_INS, _REPORT_SECONDS
-    for key in _all(known, kinds.CONFIG):
-        yield key, _REPORT_SECONDS
+def drifting(known: cache.Cache) -> Iterator[queueing.Key]:
+    """Keys of what somebody else can change without a watch telling of it."""
+    for kind in (kinds.PROJECT, kinds.STORE, kinds.AGENT):
+        yield from _all(known, kind)
 
 
 async def work(ctx: context.Context, key: queueing.Key) -> None:
@@ -62,11 +151,19 @@ async def work(ctx: context.Context, key: queueing.Key) -> None:
         await configs.remove_orphans(ctx)
         await services.remove_orphans(ctx)
         return
+    if key == REPORTS:
+        _take_reports(ctx)
+        return
     plural, namespace, name = key
+    for kind in kinds.CONFIGS:
+        found = ctx.cache.get(kind, name, namespace)
+        if found is not None and plural == kind.plural:
+            await configs.reconcile(ctx, kind, found)
+        elif found is not None and plural == observing.OBSERVE + kind.plural:
+            await configs.look(ctx, kind, found)
     reconcilers = {
         kinds.PROJECT: projects.reconcile,
         kinds.STORE: stores.reconcile,
-        kinds.CONFIG: configs.reconcile,
         kinds.AGENT: agents.reconcile,
     }
     for kind, reconcile in reconcilers.items():
@@ -75,6 +172,38 @@ async def work(ctx: context.Context, key: queueing.Key) -> None:
             await reconcile(ctx, found)
 
 
-def _all(known: cache.Cache, kind: kinds.Kind) -> Iterator[queueing.Key]:
-    for found in known.all(kind):
+def _take_reports(ctx: context.Context) -> None:
+    """Have looked at what the reports since the last time are about."""
+    changes = ctx.reports.changes()
+    if changes.opt_ins:
+        ctx.later(OPT_INS, 0.0)
+    for name in _concerned(changes, ctx):
+        pipeline = ctx.cache.get(kinds.PIPELINE, name, ctx.settings.namespace)
+        if pipeline is not None:
+            ctx.later(_observed(pipeline), 0.0)
+    if changes.nodes:
+        for pipeline in ctx.cache.all(kinds.PIPELINE, ctx.settings.namespace):
+            ctx.later(_observed(pipeline), random.uniform(0.0, _NODES_SECONDS))  # noqa: S311
+
+
+def _concerned(changes: reporting.Changes, ctx: context.Context) -> set[str]:
+    """The pipelines that agents say something new of."""
+    found = set(changes.pipelines)
+    if changes.versions is not None:
+        low, high = changes.versions
+        for each in ctx.cache.all(kinds.PIPELINE, ctx.settings.namespace):
+            if low < int(each["metadata"].get("resourceVersion", 0)) <= high:
+                found.add(each["metadata"]["name"])
+    return found
+
+
+def _observed(pipeline: cache.Object) -> queueing.Key:
+    kind, name, namespace = configs.origin(pipeline)
+    return (observing.OBSERVE + (kind.plural if kind else ""), namespace, name)
+
+
+def _all(
+    known: cache.Cache, kind: kinds.Kind, namespace: str | None = None
+) -> Iterator[queueing.Key]:
+    for found in known.all(kind, namespace):
         yield (kind.plural, *cache.place(found))

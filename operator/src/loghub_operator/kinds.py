@@ -31,6 +31,7 @@ def _own(name: str, plural: str, *, namespaced: bool = True) -> Kind:
 PROJECT: Final = _own("LogProject", "logprojects")
 STORE: Final = _own("LogStore", "logstores")
 CONFIG: Final = _own("LogConfig", "logconfigs")
+CLUSTER_CONFIG: Final = _own("ClusterLogConfig", "clusterlogconfigs", namespaced=False)
 AGENT: Final = _own("CollectionAgent", "collectionagents", namespaced=False)
 PIPELINE: Final = _own("LogPipeline", "logpipelines")
 REPORT: Final = _own("AgentReport", "agentreports")
@@ -44,5 +45,7 @@ EVENT: Final = Kind("Event", "events", "v1")
 DAEMON_SET: Final = Kind("DaemonSet", "daemonsets", "apps/v1")
 LEASE: Final = Kind("Lease", "leases", "coordination.k8s.io/v1")
 
-WATCHED: Final = (PROJECT, STORE, CONFIG, AGENT, PIPELINE, REPORT, NAMESPACE)
+CONFIGS: Final = (CONFIG, CLUSTER_CONFIG)
+"""What becomes a LogPipeline."""
+WATCHED: Final = (PROJECT, STORE, CONFIG, CLUSTER_CONFIG, AGENT, PIPELINE, REPORT, NAMESPACE)
 """What `watching` keeps in memory; Secrets and DaemonSets are read when they are needed."""

@@ -7,6 +7,7 @@ doubles, with jitter. Level-triggered: a worker looks at the state of the world,
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -15,7 +16,8 @@ _log = logging.getLogger(__name__)
 Key = tuple[str, str, str]
 """Plural of the kind, namespace, name."""
 
-WORKERS: Final = 8
+WORKERS: Final = 16
+"""Most of their time is waiting for the API server or a log service."""
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 60.0
 
@@ -31,7 +33,8 @@ class Queue:
         self._work = work
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._queued: set[Key] = set()
-        self._working: set[Key] = set()
+        self._working: dict[Key, float] = {}
+        """When work on each began; monotonic."""
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -48,15 +51,27 @@ class Queue:
 
     def add_later(self, key: Key, seconds: float) -> None:
         """Work on `key` after a while, unless it is worked on before."""
-        if key not in self._timers and key not in self._queued:
-            loop = asyncio.get_running_loop()
-            self._timers[key] = loop.call_later(seconds, self._due, key)
+        if key in self._queued:
+            return
+        loop = asyncio.get_running_loop()
+        if (timer := self._timers.get(key)) is not None:
+            if timer.when() <= loop.time() + seconds:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_later(seconds, self._due, key)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
                 group.create_task(self._worker())
+
+    def longest(self) -> tuple[Key, float] | None:
+        """The key that has been worked on for longest, and its seconds."""
+        if not self._working:
+            return None
+        key = min(self._working, key=self._working.__getitem__)
+        return key, time.monotonic() - self._working[key]
 
     def __len__(self) -> int:
         return len(self._queued) + len(self._working)
@@ -69,7 +84,7 @@ class Queue:
         while True:
             key = await self._ready.get()
             self._queued.discard(key)
-            self._working.add(key)
+            self._working[key] = time.monotonic()
             try:
                 await self._work(key)
                 self._failures.pop(key, None)
@@ -79,7 +94,7 @@ class Queue:
                 _log.exception("reconciling failed; it is tried again", extra={"key": key})
                 self._retry(key)
             finally:
-                self._working.discard(key)
+                del self._working[key]
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import logging
 import random
 import signal
+import time
+import zlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import kopf
-import prometheus_client as prometheus
 from kopf._core.engines import peering
 
 from loghub_operator import (
@@ -20,7 +23,9 @@ from loghub_operator import (
     events,
     kinds,
     leading,
+    measuring,
     queueing,
+    reporting,
     watching,
 )
 from loghub_operator.reconciling import context
@@ -28,12 +33,11 @@ from loghub_operator.reconciling import context
 _log = logging.getLogger(__name__)
 
 RESYNC_SECONDS: Final = 300.0
-"""Drift of the remote, and deletions that a broken watch hid, are found within that."""
-
-_RECONCILED: Final = prometheus.Counter(
-    "loghub_operator_reconciles_total", "Keys worked on.", ["kind", "outcome"]
-)
-_QUEUED: Final = prometheus.Gauge("loghub_operator_queue_length", "Keys that wait.")
+"""Drift of the remote is found within that; the looks are spread over it."""
+_TURNS: Final = 30
+"""Each object has its turn in one of so many parts of that time."""
+RELIST_SECONDS: Final = 1800.0
+"""What a broken watch hid is found within that. kopf starts a silent watch anew after 70 s."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,9 +58,12 @@ async def run(options: Options, settings: context.Settings) -> None:
         LostError: another replica leads now.
     """
     api = await cluster.connect(options.kubeconfig)
-    ctx = context.Context(settings, api, cache.Cache(), events.Events(api))
+    reports = reporting.Reports(settings.namespace)
+    ctx = context.Context(settings, api, cache.Cache(), events.Events(api), reports)
     operator = _Operator(ctx, outside=bool(options.kubeconfig))
-    probes = await admin.serve(*options.admin_listen, lambda: True)
+    probes = await admin.serve(
+        *options.admin_listen, ready=lambda: operator.ready, stuck=operator.stuck
+    )
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -83,11 +90,15 @@ async def _work(
 ) -> None:
     if options.leader_election:
         await lease.acquire()
+    operator.ready = False
+    measuring.LEADING.set(1)
     await operator.list_all()
+    operator.ready = True
     async with asyncio.TaskGroup() as group:
         group.create_task(operator.watch(stop))
         group.create_task(operator.queue.run())
         group.create_task(operator.resync())
+        group.create_task(measuring.keep_lag())
         if options.leader_election:
             group.create_task(lease.keep())
 
@@ -96,19 +107,35 @@ class _Operator:
     def __init__(self, ctx: context.Context, *, outside: bool) -> None:
         self._ctx, self._outside = ctx, outside
         self.queue = queueing.Queue(self._reconcile)
-        _QUEUED.set_function(lambda: len(self.queue))
+        self.ready = True
+        """Whether it knows the world; one that waits to lead is ready to."""
+        self._watches = measuring.Watches()
+        ctx.later = self.queue.add_later
+        measuring.QUEUED.set_function(lambda: len(self.queue))
+
+    def stuck(self) -> Iterator[str]:
+        """Sentences about what makes no progress and would after a restart."""
+        longest = self.queue.longest()
+        if longest is not None and longest[1] > measuring.STUCK_SECONDS:
+            yield f"{'/'.join(longest[0])} has been worked on for {longest[1]:.0f} s"
+        yield from self._watches.silent()
 
     async def list_all(self) -> None:
         """Take the API server's lists as the truth, and look at everything."""
         for kind in kinds.WATCHED:
-            self._ctx.cache.replace(kind, await self._ctx.cluster.list(kind))
+            found = await self._ctx.cluster.list(kind)
+            if kind == kinds.REPORT:
+                self._ctx.reports.replace(found)
+            else:
+                self._ctx.cache.replace(kind, found)
         for key in dispatching.everything(self._ctx.cache):
             self.queue.add(key)
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Follow changes until cancelled."""
+        self._watches.attend()
         access = self._ctx.cluster.access() if self._outside else None
-        registry = watching.registry(self._ctx.cache, self._changed, access)
+        registry = watching.registry(self._ctx.cache, self._ctx.reports, self._changed, access)
         await kopf.operator(
             registry=registry,
             settings=watching.settings(),
@@ -120,23 +147,35 @@ class _Operator:
         stop.set()
 
     async def resync(self) -> None:
-        """List everything again from time to time, at no fixed moment."""
-        while True:
-            await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        """Look for drift all the time, and list everything again from time to time."""
+        loop = asyncio.get_running_loop()
+        relist = loop.time() + RELIST_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        for turn in itertools.count():
+            pause = RESYNC_SECONDS / _TURNS
+            await asyncio.sleep(pause)
+            for key in dispatching.drifting(self._ctx.cache):
+                if zlib.crc32("/".join(key).encode()) % _TURNS == turn % _TURNS:
+                    self.queue.add_later(key, random.uniform(0.0, pause))  # noqa: S311 - jitter
+            if loop.time() < relist:
+                continue
+            relist = loop.time() + RELIST_SECONDS
             try:
                 await self.list_all()
             except cluster.ClusterError as fault:
                 _log.warning("the resync failed: %s", fault)
 
-    def _changed(self, kind: kinds.Kind, found: cache.Object) -> None:
-        for key in dispatching.keys(kind, found, self._ctx.cache):
-            self.queue.add(key)
+    def _changed(self, kind: kinds.Kind, found: cache.Object, before: cache.Object | None) -> None:
         if kind == kinds.REPORT:
-            for key, seconds in dispatching.reported(self._ctx.cache):
-                self.queue.add_later(key, seconds)
+            self.queue.add_later(dispatching.REPORTS, dispatching.REPORT_SECONDS)
+            return
+        namespace, name = cache.place(found)
+        gone = self._ctx.cache.get(kind, name, namespace) is None
+        change = dispatching.Change(kind, found, before, gone)
+        for key in dispatching.keys(change, self._ctx.cache):
+            self.queue.add(key)
 
     async def _reconcile(self, key: queueing.Key) -> None:
-        outcome = "done"
+        outcome, started = "done", time.monotonic()
         try:
             await dispatching.work(self._ctx, key)
         except queueing.AgainError as fault:
@@ -151,4 +190,5 @@ class _Operator:
             outcome = "failed"
             raise
         finally:
-            _RECONCILED.labels(key[0], outcome).inc()
+            measuring.RECONCILED.labels(key[0], outcome).inc()
+            measuring.RECONCILE_SECONDS.labels(key[0]).observe(time.monotonic() - started)

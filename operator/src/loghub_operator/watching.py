@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import kopf
 
-from loghub_operator import cache, cluster, kinds
+from loghub_operator import cache, cluster, kinds, reporting
 
-Changed = Callable[[kinds.Kind, cache.Object], None]
-"""Told of each object that came, changed or went."""
+Changed = Callable[[kinds.Kind, cache.Object, cache.Object | None], None]
+"""Told of each object that came, changed or went, and how it was before."""
 
 _SERVER_SECONDS: Final = 300
 _CLIENT_SECONDS: Final = 310
@@ -34,7 +34,10 @@ def settings() -> kopf.OperatorSettings:
 
 
 def registry(
-    known: cache.Cache, changed: Changed, access: cluster.Access | None
+    known: cache.Cache,
+    reports: reporting.Reports,
+    changed: Changed,
+    access: cluster.Access | None,
 ) -> kopf.OperatorRegistry:
     """Handlers for every watched kind; `access` is None in a pod, whose token changes."""
     found = kopf.OperatorRegistry()
@@ -42,7 +45,7 @@ def registry(
     for kind in kinds.WATCHED:
         group, _, version = kind.api_version.rpartition("/")
         kopf.on.event(group, version, kind.plural, registry=found, id=kind.plural)(
-            _handler(kind, known, changed)
+            _handler(kind, known, reports, changed)
         )
     return found
 
@@ -63,14 +66,54 @@ def _login(access: cluster.Access | None, **arguments: Any) -> Any:
     )
 
 
-def _handler(kind: kinds.Kind, known: cache.Cache, changed: Changed) -> Callable[..., Any]:
+def _handler(
+    kind: kinds.Kind, known: cache.Cache, reports: reporting.Reports, changed: Changed
+) -> Callable[..., Any]:
     async def seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
         # A copy of plain dictionaries: kopf's body is a view.
         found = {**body, "metadata": dict(body["metadata"])}
-        if type == "DELETED":
-            known.drop(kind, found)
+        if kind == kinds.REPORT:
+            take_report(reports, found, deleted=type == "DELETED")
+            changed(kind, found, None)
         else:
-            known.put(kind, found)
-        changed(kind, found)
+            take(kind, found, known, changed, deleted=type == "DELETED")
 
     return seen
+
+
+def take_report(reports: reporting.Reports, found: cache.Object, *, deleted: bool) -> None:
+    """Take what an agent says, or that it says nothing any more."""
+    if deleted:
+        reports.drop(found)
+    else:
+        reports.put(found)
+
+
+def take(
+    kind: kinds.Kind,
+    found: cache.Object,
+    known: cache.Cache,
+    changed: Changed,
+    *,
+    deleted: bool,
+) -> None:
+    """Take what a watch says of an object, unless something newer is known already."""
+    namespace, name = cache.place(found)
+    before = known.get(kind, name, namespace)
+    if deleted:
+        # Of one that was deleted and made again the end may come after the new beginning.
+        if before is not None and before["metadata"].get("uid") == found["metadata"].get("uid"):
+            known.drop(kind, found)
+            changed(kind, found, before)
+        return
+    if before is not None:
+        had, has = (each["metadata"].get("resourceVersion") for each in (before, found))
+        if had == has or _older(has, had):
+            return
+    known.put(kind, found)
+    changed(kind, found, before)
+
+
+def _older(this: object, that: object) -> bool:
+    texts = (str(this), str(that))
+    return all(each.isdecimal() for each in texts) and int(texts[0]) < int(texts[1])

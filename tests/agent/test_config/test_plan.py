@@ -49,7 +49,13 @@ def test_head_is_the_cores_pipeline_without_sources():
         },
         "multiline": None,
         "shaping": None,
+        "paused": False,
     }
+
+
+@pytest.mark.parametrize("mode", ["Preview", "Paused"])
+def test_mode_that_reads_nothing_is_told_to_the_core(mode):
+    assert head(resolved(mode=mode))["paused"] is True
 
 
 def test_streams_are_spelled_as_the_core_spells_them():

@@ -33,6 +33,8 @@ class Module:
     """Program name -> Go package."""
     stamps: tuple[str, ...] = ()
     """`-X` definitions; without them the API server calls itself v0.0.0 and clients refuse it."""
+    cgo: bool = False
+    """Whether C code in it is compiled; what runs in containers has none."""
 
     @property
     def directory(self) -> Path:
@@ -67,9 +69,20 @@ MODULES = (
 )
 
 
+PEERS = (
+    # With its C zstd, as its makers build it: a slower peer would flatter us.
+    Module(
+        "victorialogs",
+        {"victoria-logs": "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs"},
+        cgo=True,
+    ),
+)
+"""What benchmarks measure beside ours; a cluster needs none of it."""
+
+
 def names() -> list[str]:
     """Every program that can be built here."""
-    return [program for module in MODULES for program in module.packages]
+    return [program for module in MODULES + PEERS for program in module.packages]
 
 
 @functools.cache
@@ -78,7 +91,7 @@ def path(program: str) -> Path:
 
     Errors: TroubleError for an unknown name, a missing Go toolchain or a failed build.
     """
-    module = next((module for module in MODULES if program in module.packages), None)
+    module = next((each for each in MODULES + PEERS if program in each.packages), None)
     if module is None:
         raise TroubleError(f"{program}: no such tool; there are {', '.join(names())}")
     directory = places.cache() / "bin" / _fingerprint(module)
@@ -101,7 +114,8 @@ def _go(module: Module, *arguments: str) -> str:
             f"{module.name} is built from source, and there is no `go` on PATH: "
             "install Go 1.25 or newer (https://go.dev/dl)"
         )
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    environment["CGO_ENABLED"] = str(int(module.cgo))
     done = subprocess.run(
         ["go", *arguments],
         cwd=module.directory,

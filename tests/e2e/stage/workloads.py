@@ -74,6 +74,15 @@ def config(name: str, namespace: str, store: str, **spec: Any) -> Object:
     return _resource("LogConfig", name, namespace, given)
 
 
+def cluster_config(name: str, namespace: str, store: str, **spec: Any) -> Object:
+    """A ClusterLogConfig for stdout into a LogStore of `namespace`."""
+    reference = {"name": store, "namespace": namespace}
+    found = _resource("ClusterLogConfig", name, "", {"logStoreRef": reference, **spec})
+    del found["metadata"]["namespace"]
+    found["spec"].setdefault("input", {"stdout": {}})
+    return found
+
+
 def _resource(kind: str, name: str, namespace: str, spec: Object) -> Object:
     return {
         "apiVersion": "loghub.dev/v1alpha1",

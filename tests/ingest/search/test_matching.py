@@ -43,7 +43,7 @@ def found(query: str, logs: list[dict[str, str]], index: document.Index = INDEX)
     scanner, encoded = scanning.scanner(program, window), protobuf.encode_log_group(group)
     hits = scanner.hits(encoded)
     # A filter may let through too much, never too little.
-    assert not hits or scanner.may_match(_core.bloom(encoded))
+    assert not hits or scanner.may_match(_core.bloom([encoded]))
     assert sum(scanner.counts(encoded, 7)) == len(hits)
     return [position for _, _, position in hits]
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
+import socket
 
 import pytest
 
 from harness.ingest import free_port
 from harness.probing import until
-from loghub_ingest import listening
+from loghub_ingest import connections, listening
 
 HEAD = b"POST / HTTP/1.1\r\nhost: a\r\n"
 LARGE = 200_000
@@ -36,6 +37,42 @@ async def port():
     yield chosen
     server.should_exit = True
     await running
+
+
+async def answer_much(scope, receive, send):
+    """Answers with less than the transport's own bound."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"y" * 60_000})
+
+
+async def test_client_that_never_takes_small_answers_is_let_go(monkeypatch):
+    monkeypatch.setattr(connections, "STALLED_SECONDS", 0.3)
+    chosen = free_port()
+    server = listening.server(answer_much, listening.Address("127.0.0.1", chosen))
+    running = asyncio.create_task(server.serve())
+    await asyncio.to_thread(until, lambda: server.started)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await asyncio.to_thread(client.connect, ("127.0.0.1", chosen))
+        held = server.server_state.connections
+        await asyncio.to_thread(until, lambda: held)
+        [connection] = held
+        while held and not connection.transport.get_write_buffer_size():
+            await asyncio.to_thread(client.sendall, HEAD + b"content-length: 0\r\n\r\n")
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(until, lambda: not held)
+    server.should_exit = True
+    await running
+
+
+async def test_client_that_takes_its_answers_late_but_takes_them_stays(monkeypatch, port):
+    monkeypatch.setattr(connections, "STALLED_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(3):
+        body = [HEAD + b"content-length: 3\r\n\r\n", b"abc"]
+        assert await exchange(reader, writer, body) == b"200 3"
+        await asyncio.sleep(0.5)
+    writer.close()
 
 
 async def exchange(reader, writer, parts) -> bytes:

@@ -467,6 +467,13 @@ impl Shared {
         for (_, slot) in known.values() {
             self.remove(slot);
         }
+        for (_, slot) in running.sources.values() {
+            if running.spec.paused {
+                self.schedule.remove(slot.number);
+            } else {
+                self.schedule.add(slot.number);
+            }
+        }
     }
 
     fn start(
@@ -487,7 +494,6 @@ impl Shared {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         slots.insert(number, Arc::clone(&slot));
         drop(slots);
-        self.schedule.add(number);
         slot
     }
 }

@@ -33,6 +33,9 @@ pub struct Pipeline {
     /// How records become fields; without it they are the field `content`.
     #[serde(default)]
     pub shaping: Option<Shaping>,
+    /// Nothing is read; the places in its files are kept.
+    #[serde(default)]
+    pub paused: bool,
     /// The containers.
     pub sources: Vec<Source>,
 }

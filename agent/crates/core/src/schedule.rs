@@ -73,9 +73,13 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Takes up a source; it is due at once, its directory is to be listed.
+    /// Takes up a source; it is due at once, its directory is to be listed. One that is there
+    /// already stays as it is.
     pub fn add(&self, source: u64) {
         let mut queue = self.lock();
+        if queue.entries.contains_key(&source) {
+            return;
+        }
         let entry = Entry { state: State::Queued, heard: Heard::NAMES, breath: None };
         queue.entries.insert(source, entry);
         queue.ready.push_back(source);

@@ -19,6 +19,7 @@ from loghub_agent import (
     credentials,
     errors,
     explaining,
+    figures,
     inventory,
     lifecycle,
     metrics,
@@ -79,6 +80,7 @@ class Agent:
             pool=cluster.pool,
             started_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         )
+        self._figures = figures.Board()
         self.collecting.may_plan = self._has_pictures
         self.collecting.on_news = self._take_news
 
@@ -161,6 +163,8 @@ class Agent:
             troubles=collects.troubles(),
             residents=collects.inventory.residents(),
             errors=sentences,
+            numbers=self._figures.look(collects.stats, time.time()),
+            written=collects.catalog.written(),
         )
 
     def stuck(self) -> Iterator[str]:

@@ -77,6 +77,7 @@ class PipelineSink:
             name=name,
             namespace=str(metadata.get("namespace", "")),
             generation=int(metadata.get("generation", 0)),
+            written=_number(metadata.get("resourceVersion")),
         )
 
     def replace(self, items: list[_NamedVersion]) -> None:
@@ -129,6 +130,11 @@ class SecretSink:
         """Take one Secret as deleted."""
         if self._keys.remove(item[0]):
             self._changed()
+
+
+def _number(text: object) -> int:
+    """A resource version; they can be compared, though nothing else follows from them."""
+    return int(text) if isinstance(text, str) and text.isdecimal() else 0
 
 
 def _named(document: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

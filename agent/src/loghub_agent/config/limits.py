@@ -11,6 +11,9 @@ MAX_TEXT_CHARACTERS: Final = 4096
 MAX_ENTRIES: Final = 1000
 """Entries of one list or map. The operator's own lists stay far below; a guess."""
 
+MAX_NAMESPACES: Final = 10_000
+"""Entries of a list of namespaces: the most a cluster is built for (Kubernetes' own threshold)."""
+
 MAX_ANNOTATION_CHARACTERS: Final = 1024
 """Longest annotation value kept of a pod, hence the longest a selector may ask for.
 

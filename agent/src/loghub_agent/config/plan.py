@@ -7,10 +7,10 @@
 import dataclasses
 import json
 import urllib.parse
-from typing import Final
+from typing import Any, Final
 
 from loghub_agent import errors, wishes
-from loghub_agent.config import durations, limits, raw, selectors
+from loghub_agent.config import durations, limits, raw, samples, selectors
 
 _PORTS: Final = range(1, 65536)
 
@@ -30,6 +30,7 @@ class Pipeline:
     container_names: frozenset[str]
     """Empty: every container."""
     exclude_container_names: frozenset[str]
+    exclude_namespaces: frozenset[str]
     opt_in: wishes.OptIn | None
     """Given: only containers that ask for it themselves."""
     excludes_by_default: bool
@@ -39,6 +40,8 @@ class Pipeline:
     static_tags: tuple[tuple[str, str], ...]
     streams: str
     """JSON text of the list of streams, as the core spells them."""
+    origin_generation: int
+    """Of the resource that the pipeline was made from; 0 where it is not known."""
     head: str
     """JSON text of the plan's pipeline without braces and sources. Kept as text because the plan is
     rebuilt at every change of a pod, and thousands of pipelines do not change with it."""
@@ -57,15 +60,17 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
     """
     subject = f"LogPipeline {namespace}/{name}" if namespace else f"LogPipeline {name}"
     spec = raw.read(document, subject=subject)
-    head = {
+    head: dict[str, Any] = {
         "name": name,
         "generation": generation,
         "destination": _destination(spec.destination, subject),
         "multiline": _multiline(spec.multiline, subject),
         "shaping": spec.shaping,
+        "paused": spec.mode != "Collect",
     }
     if spec.delivery is not None:
         head["delivery"] = spec.delivery
+    samples.judge(spec.samples, head["multiline"], spec.shaping, subject=subject)
     return Pipeline(
         name=name,
         generation=generation,
@@ -75,11 +80,13 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
         pod_annotations=tuple(sorted(spec.select.pod_annotations.items())),
         container_names=frozenset(spec.select.container_names),
         exclude_container_names=frozenset(spec.select.exclude_container_names),
+        exclude_namespaces=frozenset(spec.select.exclude_namespaces),
         opt_in=_opt_in(spec.select.opt_in),
         excludes_by_default=spec.select.excludes_by_default,
         label_tags=tuple(sorted(spec.label_tags.items())),
         static_tags=tuple(sorted(spec.static_tags.items())),
         streams=json.dumps([stream.lower() for stream in raw.STREAMS if stream in spec.streams]),
+        origin_generation=spec.origin_generation,
         head=json.dumps(head, ensure_ascii=False, separators=(",", ":"))[1:-1],
     )
 

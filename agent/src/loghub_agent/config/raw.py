@@ -8,8 +8,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from loghub_agent.config import delivering, limits, reading, selectors, shaping
+from loghub_agent.config import delivering, limits, reading, samples, selectors, shaping
 
+MODES: Final = ("Collect", "Preview", "Paused")
+"""Only the first one reads; all of them report what they take."""
 STREAMS: Final = ("Stdout", "Stderr")
 COMPRESSIONS: Final = ("LZ4", "ZSTD", "None")
 
@@ -61,6 +63,7 @@ class Select:
     exclude_container_names: tuple[str, ...]
     opt_in: OptIn | None = None
     excludes_by_default: bool = False
+    exclude_namespaces: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,6 +91,9 @@ class Spec:
     delivery: delivering.Document | None
     static_tags: Mapping[str, str]
     label_tags: Mapping[str, str]
+    mode: str
+    samples: tuple[samples.Sample, ...]
+    origin_generation: int
 
 
 def read(document: object, *, subject: str) -> Spec:
@@ -104,7 +110,7 @@ def read(document: object, *, subject: str) -> Spec:
             f"is {version}, and this agent reads version {limits.CONTRACT_VERSION} only; "
             "update the agents together with the operator",
         )
-    _read_origin(root.section("origin"))
+    origin_generation = _read_origin(root.section("origin"))
     static_tags, label_tags = _read_tags(root.section("tags"))
     spec = Spec(
         destination=_read_destination(root.required_section("destination")),
@@ -115,18 +121,23 @@ def read(document: object, *, subject: str) -> Spec:
         delivery=delivering.read(root.section("delivery")),
         static_tags=static_tags,
         label_tags=label_tags,
+        mode=root.choice("mode", MODES, "Collect"),
+        samples=samples.read(root),
+        origin_generation=origin_generation,
     )
     root.end()
     return spec
 
 
-def _read_origin(origin: reading.Section | None) -> None:
-    """Check the origin, which is for people who read the object: the agent does not use it."""
-    if origin is not None:
-        for key in ("kind", "namespace", "name", "uid"):
-            origin.text(key, "")
-        origin.whole("generation", (0, _MAX_GENERATION), 0)
-        origin.end()
+def _read_origin(origin: reading.Section | None) -> int:
+    """Check the origin, which is for people who read the object; return its generation."""
+    if origin is None:
+        return 0
+    for key in ("kind", "namespace", "name", "uid"):
+        origin.text(key, "")
+    generation = origin.whole("generation", (0, _MAX_GENERATION), 0)
+    origin.end()
+    return generation
 
 
 def _read_destination(section: reading.Section) -> Destination:
@@ -152,7 +163,7 @@ def _read_select(section: reading.Section | None) -> Select:
     if section is None:
         return Select((), selectors.LabelSelector(), {}, (), ())
     select = Select(
-        namespaces=section.texts("namespaces"),
+        namespaces=section.texts("namespaces", limits.MAX_NAMESPACES),
         pod_labels=_read_label_selector(section.section("podLabels")),
         pod_annotations=section.mapping(
             "podAnnotations", key_limit=_LABEL_KEY, value_limit=limits.MAX_ANNOTATION_CHARACTERS
@@ -161,6 +172,7 @@ def _read_select(section: reading.Section | None) -> Select:
         exclude_container_names=section.texts("excludeContainerNames"),
         opt_in=_read_opt_in(section.section("optIn")),
         excludes_by_default=section.flag("excludesByDefault"),
+        exclude_namespaces=section.texts("excludeNamespaces", limits.MAX_NAMESPACES),
     )
     section.end()
     return select

@@ -139,21 +139,21 @@ class Section:
             self.refuse(key, f"must be true or false, not {_kind(value)}")
         return value
 
-    def _list(self, key: str) -> list[Any]:
+    def _list(self, key: str, most: int = limits.MAX_ENTRIES) -> list[Any]:
         value = self._take(key)
         if value is _MISSING:
             return []
         if not isinstance(value, list):
             self.refuse(key, f"must be a list, not {_kind(value)}")
-        if len(value) > limits.MAX_ENTRIES:
-            self.refuse(key, f"has {len(value)} entries; at most {limits.MAX_ENTRIES} are allowed")
+        if len(value) > most:
+            self.refuse(key, f"has {len(value)} entries; at most {most} are allowed")
         return value
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return the list of texts at `key`; empty where it is absent."""
+    def texts(self, key: str, most: int = limits.MAX_ENTRIES) -> tuple[str, ...]:
+        """Return the list of at most `most` texts at `key`; empty where it is absent."""
         return tuple(
             self._checked_text(f"{key}[{index}]", value, limits.MAX_TEXT_CHARACTERS)
-            for index, value in enumerate(self._list(key))
+            for index, value in enumerate(self._list(key, most))
         )
 
     def sections(self, key: str) -> Iterator["Section"]:
@@ -162,9 +162,17 @@ class Section:
             yield Section(value, subject=self.subject, path=f"{self.path}.{key}[{index}]")
 
     def mapping(
-        self, key: str, *, key_limit: int, value_limit: int = limits.MAX_TEXT_CHARACTERS
+        self,
+        key: str,
+        *,
+        key_limit: int,
+        value_limit: int = limits.MAX_TEXT_CHARACTERS,
+        control: bool = False,
     ) -> Mapping[str, str]:
-        """Return the map from text to text at `key`; empty where it is absent."""
+        """Return the map from text to text at `key`; empty where it is absent.
+
+        `control` allows control characters in values.
+        """
         section = self.section(key)
         if section is None:
             return {}
@@ -177,5 +185,5 @@ class Section:
                 section.refuse(
                     str(name)[:80], f"is not a name of 1 to {key_limit} characters; correct it"
                 )
-            read[name] = section._checked_text(name, value, value_limit)
+            read[name] = section._checked_text(name, value, value_limit, control=control)
         return read

@@ -1,4 +1,4 @@
-//! A Bloom filter of a log group's words: which groups need not be looked into.
+//! A Bloom filter of the words of log groups: which groups need not be looked into.
 //!
 //! It knows no index document: words here are runs of ASCII letters and digits, folded. A word of a
 //! query stands between delimiters, so each run inside it is a whole run of the text too, unless a
@@ -55,21 +55,23 @@ fn bits(hash: u64, size: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The filter of the group in `raw`.
+/// The filter of all groups in `raws`.
 #[must_use]
-pub fn build(raw: &[u8]) -> Vec<u8> {
-    let group = walk::group(raw);
+pub fn build(raws: &[&[u8]]) -> Vec<u8> {
     let mut words = Words::default();
     let mut add = |text: &[u8]| {
         each(text, |hash| {
             words.insert(hash);
         });
     };
-    add(group.topic);
-    add(group.source);
-    group.tags.iter().for_each(|(_, value)| add(value));
-    for encoded in &group.logs {
-        walk::log(encoded).contents().for_each(|(_, value)| add(value));
+    for raw in raws {
+        let group = walk::group(raw);
+        add(group.topic);
+        add(group.source);
+        group.tags.iter().for_each(|(_, value)| add(value));
+        for encoded in &group.logs {
+            walk::log(encoded).contents().for_each(|(_, value)| add(value));
+        }
     }
     let mut filter = vec![0_u8; (words.len() * BITS_PER_WORD).div_ceil(8).max(8)];
     let size = filter.len() * 8;
@@ -138,8 +140,12 @@ mod tests {
         slswire::group::log(&mut raw, 1, 0, &[(b"content", words.join("/").as_bytes())]);
         slswire::group::text(&mut raw, "topic-1", "10.0.0.1");
         slswire::group::tag(&mut raw, "pod", "web-x7");
-        let filter = build(&raw);
-        for word in words.iter().map(String::as_str).chain(["TOPIC-1", "10.0.0.1", "web-x7"]) {
+        let mut other = Vec::new();
+        slswire::group::log(&mut other, 1, 0, &[(b"content", b"elsewhere")]);
+        let filter = build(&[&raw, &other]);
+        for word in
+            words.iter().map(String::as_str).chain(["TOPIC-1", "10.0.0.1", "web-x7", "elsewhere"])
+        {
             assert!(has(&filter, word), "{word}");
         }
         let wrong = (0..5000).filter(|n| has(&filter, &format!("absent{n}"))).count();

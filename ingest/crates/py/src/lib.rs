@@ -101,8 +101,10 @@ fn render<'py>(
 }
 
 #[pyfunction]
-fn bloom(py: Python<'_>, raw: &[u8]) -> Cow<'static, [u8]> {
-    Cow::Owned(py.detach(|| blooms::build(raw)))
+#[allow(clippy::needless_pass_by_value, reason = "a list of Python arrives as a vector")]
+fn bloom(py: Python<'_>, raws: Vec<PyBackedBytes>) -> Cow<'static, [u8]> {
+    let raws: Vec<&[u8]> = raws.iter().map(|raw| &**raw).collect();
+    Cow::Owned(py.detach(|| blooms::build(&raws)))
 }
 
 #[pyfunction]

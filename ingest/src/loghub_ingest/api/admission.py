@@ -21,7 +21,7 @@ RUNNING: Final = 4
 WAITING: Final = 32
 """Beyond, clients are told to come back: their own time-outs would end them in the queue."""
 
-NICE: Final = 5
+NICE: Final = 15
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

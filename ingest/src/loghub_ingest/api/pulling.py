@@ -73,6 +73,7 @@ async def _pull(call: Call, store: contract.Logstore, shard: contract.Shard) -> 
     entries = _within(call.storage.entries(store, shard, sequence, count))
     kind = _encoding(call.headers.get("accept-encoding", ""))
     groups, raw, body = await asyncio.to_thread(_read, call.storage, entries, kind)
+    call.service.usages.pulled(store.ident, len(body))
     after = entries[-1].sequence + 1 if entries else sequence
     sent = {
         headers.CURSOR: cursors.encode(after),

@@ -27,7 +27,7 @@ async def get(call: Call) -> Response:
         case "log":
             return await _logs(call, store)
         case "histogram":
-            return await _histogram(call, store)
+            return await histogram(call, store)
         case "context_log":
             return await _context(call, store)
         case "topic":
@@ -42,8 +42,8 @@ async def post(call: Call) -> Response:
     """`POST /logstores/L/logs`: the later versions."""
     store = call.store("read")
     query = asking.read(call.document(), store)
-    answer = await _answer(call, store, query)
-    return answers.document({"meta": _meta(query, answer), "data": answer.records})
+    found = await answer(call, store, query)
+    return answers.document({"meta": _meta(query, found), "data": found.records})
 
 
 async def over_project(call: Call) -> Response:
@@ -51,12 +51,12 @@ async def over_project(call: Call) -> Response:
     call.require("read")
     sql = call.query.get("query", "").strip()
     started = time.monotonic()
-    answer = _analysed(await analysing.project(call, sql), started)
-    return answers.document(answer.records, _statistics("", sql, answer))
+    found = _analysed(await analysing.project(call, sql), started)
+    return answers.document(found.records, _statistics("", sql, found))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
     """Records, and what is said about them."""
 
     records: list[scanning.Record]
@@ -70,18 +70,23 @@ class _Answer:
     types: tuple[str, ...] = ()
 
 
-async def _answer(call: Call, store: contract.Logstore, query: asking.Query) -> _Answer:
+async def answer(call: Call, store: contract.Logstore, query: asking.Query) -> Answer:
+    """What a checked query finds: records, or the rows of its SQL.
+
+    Raises:
+        SlsError: ServerBusy, or ParameterInvalid for SQL that has no answer.
+    """
     started = time.monotonic()
     if query.sql:
         return _analysed(await analysing.logstore(call, store, query), started)
     page, records = await admission.QUERIES.run(_page, call.storage, store, query)
-    return _Answer(
+    return Answer(
         records, page.complete, page.scanned_rows, page.scanned_bytes, _milliseconds(started)
     )
 
 
-def _analysed(found: workers.Result, started: float) -> _Answer:
-    return _Answer(
+def _analysed(found: workers.Result, started: float) -> Answer:
+    return Answer(
         records=[dict(zip(found.columns, row, strict=True)) for row in found.rows],
         complete=found.complete,
         rows=found.scanned_rows,
@@ -110,23 +115,23 @@ def _page(
     )
     if not query.with_pack_meta:
         return page, [found.record for found in page.found]
-    return page, [context.with_pack(storage, store, found) for found in page.found]
+    return page, context.with_packs(storage, store, page.found)
 
 
 async def _logs(call: Call, store: contract.Logstore) -> Response:
     query = asking.read(call.query, store)
-    answer = await _answer(call, store, query)
-    sent = _statistics(query.search, query.sql, answer)
+    found = await answer(call, store, query)
+    sent = _statistics(query.search, query.sql, found)
     sent["x-log-query-info"] = json.dumps({"mode": 0, "terms": _terms(query)})
-    return answers.document(answer.records, sent)
+    return answers.document(found.records, sent)
 
 
-def _statistics(search: str, sql: str, answer: _Answer) -> dict[str, str]:
+def _statistics(search: str, sql: str, found: Answer) -> dict[str, str]:
     return {
-        headers.PROGRESS: _progress(answer.complete),
-        headers.COUNT: str(len(answer.records)),
-        "x-log-processed-rows": str(answer.rows),
-        "x-log-elapsed-millisecond": str(answer.took),
+        headers.PROGRESS: _progress(found.complete),
+        headers.COUNT: str(len(found.records)),
+        "x-log-processed-rows": str(found.rows),
+        "x-log-elapsed-millisecond": str(found.took),
         "x-log-has-sql": str(bool(sql)).lower(),
         "x-log-where-query": asking.header_text(search),
         "x-log-agg-query": asking.header_text(sql),
@@ -135,34 +140,32 @@ def _statistics(search: str, sql: str, answer: _Answer) -> dict[str, str]:
     }
 
 
-def _meta(query: asking.Query, answer: _Answer) -> dict[str, Any]:
+def _meta(query: asking.Query, found: Answer) -> dict[str, Any]:
     marked = query.highlight and not query.sql
     terms = planning.terms(query.node)
     return {
-        "progress": _progress(answer.complete),
-        "count": len(answer.records),
-        "processedRows": answer.rows,
-        "processedBytes": answer.bytes,
-        "elapsedMillisecond": answer.took,
+        "progress": _progress(found.complete),
+        "count": len(found.records),
+        "processedRows": found.rows,
+        "processedBytes": found.bytes,
+        "elapsedMillisecond": found.took,
         "hasSQL": bool(query.sql),
         "whereQuery": query.search,
         "aggQuery": query.sql,
         "cpuSec": 0.0,
         "cpuCores": 0,
         "mode": 0,
-        "scanBytes": answer.bytes,
+        "scanBytes": found.bytes,
         "limited": 0,
         "telementryType": "",  # spelt so on the wire
         "powerSql": False,
         "insertedSQL": "",
-        "keys": list(
-            answer.columns or dict.fromkeys(key for each in answer.records for key in each)
-        ),
+        "keys": list(found.columns or dict.fromkeys(key for each in found.records for key in each)),
         "terms": _terms(query),
         "marker": "",
         "isAccurate": True,
-        "columnTypes": list(answer.types),
-        "highlights": highlights.mark(answer.records, terms, query.index) if marked else [],
+        "columnTypes": list(found.types),
+        "highlights": highlights.mark(found.records, terms, query.index) if marked else [],
     }
 
 
@@ -170,7 +173,8 @@ def _terms(query: asking.Query) -> list[dict[str, str]]:
     return [{"key": each.key, "term": each.term} for each in planning.terms(query.node)]
 
 
-async def _histogram(call: Call, store: contract.Logstore) -> Response:
+async def histogram(call: Call, store: contract.Logstore) -> Response:
+    """Matching records by spans of time."""
     query = asking.read(call.query, store)
     step = asking.step(call, query.window)
     counts = await admission.QUERIES.run(_count, call.storage, store, query, step)
@@ -199,14 +203,23 @@ def _count(
     return scanning.count(storage, entries, (program, query.window), step)
 
 
-async def _context(call: Call, store: contract.Logstore) -> Response:
-    asking.index_of(store)
+async def surroundings(call: Call, store: contract.Logstore) -> context.Context:
+    """The records around the one that the call's pack names.
+
+    Raises:
+        SlsError: ServerBusy, or ParameterInvalid where no such record is stored.
+    """
     back = call.number("back_lines", context.MAX_LINES, least=0, most=context.MAX_LINES)
     forward = call.number("forward_lines", context.MAX_LINES, least=0, most=context.MAX_LINES)
     pack = (call.query.get("pack_id", ""), call.query.get("pack_meta", ""))
-    found = await admission.QUERIES.run(
+    return await admission.QUERIES.run(
         context.around, call.storage, store, pack, back=back, forward=forward
     )
+
+
+async def _context(call: Call, store: contract.Logstore) -> Response:
+    asking.index_of(store)
+    found = await surroundings(call, store)
     return answers.document(
         {
             "total_lines": len(found.records),

@@ -27,8 +27,9 @@ from loghub_ingest.requests import Call
 Handler = Callable[[Call], Awaitable[Response]]
 
 
-def _writes(handler: Handler) -> Handler:
-    # The project pays for it, once it is sure that the key may spend its quota.
+def writes(handler: Handler) -> Handler:
+    """The project pays for it, once it is sure that the key may spend its quota."""
+
     @functools.wraps(handler)
     async def metered(call: Call) -> Response:
         call.store("write")
@@ -38,7 +39,9 @@ def _writes(handler: Handler) -> Handler:
     return metered
 
 
-def _reads(handler: Handler) -> Handler:
+def reads(handler: Handler) -> Handler:
+    """As `writes`, of the quota of reads."""
+
     @functools.wraps(handler)
     async def metered(call: Call) -> Response:
         if "logstore" in call.path:
@@ -51,7 +54,7 @@ def _reads(handler: Handler) -> Handler:
     return metered
 
 
-_query = _reads(querying.get)
+_query = reads(querying.get)
 
 
 async def _get(call: Call) -> Response:
@@ -81,11 +84,11 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
             "GET": _get,
             "PUT": logstores.update,
             "DELETE": logstores.delete,
-            "POST": _writes(writing.put),
+            "POST": writes(writing.put),
         },
     ),
-    ("/logs", {"GET": _reads(querying.over_project)}),
-    ("/logstores/{logstore}/logs", {"POST": _reads(querying.post)}),
+    ("/logs", {"GET": reads(querying.over_project)}),
+    ("/logstores/{logstore}/logs", {"POST": reads(querying.post)}),
     (
         "/logstores/{logstore}/index",
         {
@@ -96,11 +99,11 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
         },
     ),
     ("/logstores/{logstore}/shards", {"GET": shards.list_all}),
-    ("/logstores/{logstore}/shards/lb", {"POST": _writes(writing.put)}),
-    ("/logstores/{logstore}/shards/route", {"POST": _writes(writing.put_by_key)}),
+    ("/logstores/{logstore}/shards/lb", {"POST": writes(writing.put)}),
+    ("/logstores/{logstore}/shards/route", {"POST": writes(writing.put_by_key)}),
     (
         "/logstores/{logstore}/shards/{shard}",
-        {"GET": _reads(pulling.shard), "POST": shards.change, "DELETE": shards.delete},
+        {"GET": reads(pulling.shard), "POST": shards.change, "DELETE": shards.delete},
     ),
     (
         "/logstores/{logstore}/consumergroups",

@@ -19,9 +19,6 @@ from slswire import errors
 MAX_WRITABLE: Final = 256
 """Per Logstore, the service's own bound (`maxSplitShard`)."""
 
-MAX_SHARDS: Final = 2048
-"""Per Logstore with its read-only ones: an endless split and merge would grow without end."""
-
 HASH_KEY: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 
@@ -109,8 +106,8 @@ def _check_bounds(store: contract.Logstore, more_writable: int, more: int) -> No
     if len(store.writable) + more_writable > MAX_WRITABLE:
         detail = f"A Logstore has at most {MAX_WRITABLE} shards that are written to."
         raise errors.make("ParameterInvalid", detail=detail)
-    if len(store.shards) + more > MAX_SHARDS:
-        detail = f"A Logstore has at most {MAX_SHARDS} shards; delete readonly ones first."
+    if len(store.shards) + more > contract.MAX_SHARDS:
+        detail = f"A Logstore has at most {contract.MAX_SHARDS} shards; delete readonly ones first."
         raise errors.make("ParameterInvalid", detail=detail)
 
 

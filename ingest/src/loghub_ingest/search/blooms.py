@@ -1,8 +1,9 @@
 """Bloom filters of log groups, in memory: a rare word is looked for in the few groups it can be in.
 
-A group that was searched for nothing gets its filter afterwards, in a thread with low priority:
-writes pay nothing, and nobody pays for what is never searched. What does not fit is forgotten, the
-least recently used first. Without a filter a group is scanned, so an answer never depends on one.
+A packed group has its filter on disk. Another one that was searched for nothing gets it afterwards,
+in a thread with low priority: writes pay nothing, and nobody pays for what is never searched. What
+does not fit is forgotten, the least recently used first. Without a filter a group is scanned, so an
+answer never depends on one.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ MAX_WAITING: Final = 10_000
 NICE: Final = 10
 
 Key = tuple[int, int, int]
-"""Segment, offset, sequence."""
+"""Segment, offset, sequence; in a pack 0, as all groups of a frame have one filter."""
 
 
 class Blooms:
@@ -47,9 +48,13 @@ class Blooms:
         if not scanner.is_selective():
             yield from entries
             return
+        last, may = None, True
         for entry in entries:
-            found = self.get(entry)
-            if found is None or scanner.may_match(found):
+            key = _key(entry)
+            if key != last:  # the groups of a frame mostly come one after the other
+                found = self.get(entry)
+                last, may = key, found is None or scanner.may_match(found)
+            if may:
                 yield entry
 
     def get(self, entry: contract.Entry) -> bytes | None:
@@ -59,13 +64,16 @@ class Blooms:
             found = self._filters.pop(key, None)
             if found is not None:
                 self._filters[key] = found
-            return found
+                return found
+        # Those on disk are not kept here: they would push out the ones that had to be made.
+        storage = self._storage()
+        return None if storage is None else storage.bloom(entry)
 
     def want(self, entry: contract.Entry) -> None:
         """Have a filter made; soon."""
         with self._lock:
             key = _key(entry)
-            full = len(self._queued) >= MAX_WAITING
+            full = entry.within >= 0 or len(self._queued) >= MAX_WAITING
             if full or key in self._queued or key in self._filters:
                 return
             self._queued.add(key)
@@ -92,14 +100,14 @@ class Blooms:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 raw = storage.read(entry)
                 if raw is not None:
-                    self._keep(_key(entry), _core.bloom(raw))
+                    self._keep(_key(entry), _core.bloom([raw]))
             with self._lock:
                 self._queued.discard(_key(entry))
 
     def _keep(self, key: Key, found: bytes) -> None:
         with self._lock:
+            self._bytes += len(found) - len(self._filters.pop(key, b""))
             self._filters[key] = found
-            self._bytes += len(found)
             while self._bytes > MAX_BYTES:
                 self._bytes -= len(self._filters.pop(next(iter(self._filters))))
 
@@ -118,4 +126,4 @@ def of(storage: contract.LogStorage) -> Blooms:
 
 
 def _key(entry: contract.Entry) -> Key:
-    return (entry.segment, entry.offset, entry.sequence)
+    return (entry.segment, entry.offset, 0 if entry.within >= 0 else entry.sequence)

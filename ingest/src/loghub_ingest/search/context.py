@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from loghub_ingest import _core
@@ -45,16 +45,32 @@ class _Place:
     entry: contract.Entry
 
 
-def with_pack(
-    storage: contract.LogStorage, store: contract.Logstore, found: scanning.Found
-) -> scanning.Record:
-    """The record of `found` with the two fields that ask for its context."""
+def with_packs(
+    storage: contract.LogStorage, store: contract.Logstore, found: Sequence[scanning.Found]
+) -> list[scanning.Record]:
+    """The records of `found`, each with the two fields that ask for its context."""
+    places: dict[contract.Entry, tuple[_Place, str] | None] = {}  # a group is read once
+    records = []
+    for each in found:
+        if each.entry not in places:
+            places[each.entry] = _place_of(storage, store, each.entry)
+        at = places[each.entry]
+        records.append(
+            each.record if at is None else _described(each.record, *at, position=each.position)
+        )
+    return records
+
+
+def _place_of(
+    storage: contract.LogStorage, store: contract.Logstore, entry: contract.Entry
+) -> tuple[_Place, str] | None:
     for shard in store.shards:
-        here = storage.entries(store, shard, found.entry.sequence, 1)
-        raw = storage.read(found.entry) if here and here[0] == found.entry else None
+        here = storage.entries(store, shard, entry.sequence, 1)
+        raw = storage.read(entry) if here and here[0] == entry else None
         if raw is not None:
-            return _described(found.record, _Place(shard, found.entry), raw, found.position)
-    return found.record
+            place = _Place(shard, entry)
+            return place, _pack_id(raw, place)
+    return None
 
 
 def around(
@@ -76,10 +92,11 @@ def around(
     if raw is None or not records:
         raise _unknown(pack[1])
     prefix = pack[0].rpartition("-")[0]
-    if _pack_id(raw, place).rpartition("-")[0] != prefix:
+    pack_id = _pack_id(raw, place)
+    if pack_id.rpartition("-")[0] != prefix:
         raise errors.make("ParameterInvalid", detail="pack_id and pack_meta do not go together")
     deadline = time.monotonic() + scanning.BUDGET_SECONDS
-    own = _described(records[0], place, raw, position)
+    own = _described(records[0], place, pack_id, position=position)
     walk = _Walk(storage, store, prefix, deadline)
     before = walk.records(place, position, back, step=-1)
     after = walk.records(place, position, forward, step=1)
@@ -113,7 +130,10 @@ class _Walk:
                 self.complete = False
                 break
             raw = self._storage.read(each.entry)
-            if raw is None or _pack_id(raw, each).rpartition("-")[0] != self._prefix:
+            if raw is None:
+                continue
+            pack_id = _pack_id(raw, each)
+            if pack_id.rpartition("-")[0] != self._prefix:
                 continue
             logs = range(_core.head(raw)[3])
             if each == place:
@@ -121,7 +141,7 @@ class _Walk:
             ordered = list(logs)[::step][: wanted - len(found)]
             rendered = _core.render(raw, ordered)
             found += [
-                _described(record, each, raw, at)
+                _described(record, each, pack_id, position=at)
                 for at, record in zip(ordered, rendered, strict=True)
             ]
         return found
@@ -160,11 +180,11 @@ def _pack_id(raw: bytes, place: _Place) -> str:
 
 
 def _described(
-    record: scanning.Record, place: _Place, raw: bytes, position: int
+    record: scanning.Record, place: _Place, pack_id: str, *, position: int
 ) -> scanning.Record:
     cursor = base64.b64encode(str(place.entry.sequence).encode()).decode()
     meta = f"{place.shard.number}|{cursor}|{place.entry.logs}|{position}"
-    return {PACK_ID: _pack_id(raw, place), PACK_META: meta} | record
+    return {PACK_ID: pack_id, PACK_META: meta} | record
 
 
 def _locate(

@@ -57,6 +57,20 @@ class Found:
     position: int
 
 
+Place = tuple[contract.Entry, int]
+"""A stored log group, and the position of a record in it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Places:
+    """Where the records of an answer are, in the order asked for; not read yet."""
+
+    kept: tuple[Place, ...]
+    complete: bool
+    scanned_rows: int
+    scanned_bytes: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page:
     """Records in the order asked for; incomplete when the time was up first."""
@@ -97,6 +111,20 @@ def page(
     reverse: bool,
 ) -> Page:
     """Records `offset` to `offset + line` of those that match, by time."""
+    at = places(storage, entries, query, line=line, offset=offset, reverse=reverse)
+    return Page(rendered(storage, at.kept), at.complete, at.scanned_rows, at.scanned_bytes)
+
+
+def places(
+    storage: contract.LogStorage,
+    entries: Iterable[contract.Entry],
+    query: tuple[str, Window],
+    *,
+    line: int,
+    offset: int,
+    reverse: bool,
+) -> Places:
+    """Where the records of a page are: `rendered` reads them, all or in parts."""
     program, window = query
     compiled, wanted = scanner(program, window), offset + line
     best: list[tuple[Key, contract.Entry]] = []
@@ -126,8 +154,8 @@ def page(
                 key = place if reverse else (-place[0], -place[1], -place[2], -place[3])
                 _keep(best, (key, entry), wanted)
     best.sort(key=lambda each: each[0], reverse=True)
-    kept = [(entry, abs(key[3])) for key, entry in best[offset:]]
-    return Page(_rendered(storage, kept), complete, rows, size)
+    kept = tuple((entry, abs(key[3])) for key, entry in best[offset:])
+    return Places(kept, complete, rows, size)
 
 
 def _ordered(entries: Iterable[contract.Entry], *, reverse: bool) -> list[contract.Entry]:
@@ -157,9 +185,8 @@ class _Item(tuple[Key, contract.Entry]):
         return isinstance(other, tuple) and bool(self[0] < other[0])
 
 
-def _rendered(
-    storage: contract.LogStorage, kept: Sequence[tuple[contract.Entry, int]]
-) -> tuple[Found, ...]:
+def rendered(storage: contract.LogStorage, kept: Sequence[Place]) -> tuple[Found, ...]:
+    """The records at these places; one whose bytes are damaged is left out."""
     positions: dict[contract.Entry, list[int]] = {}
     for entry, position in kept:
         positions.setdefault(entry, []).append(position)

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import pathlib
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from loghub_ingest.storage import contract, indexes, records, segments
 
@@ -64,8 +64,14 @@ def check(
     numbers = log.numbers()
     for number in numbers:
         progress(f"segment {number}, {result.files} of {len(numbers)} done")
-        found, damages = _walk(log, number)
-        _take_damages(result, damages, log.path(number), newest=number == numbers[-1])
+        packed = log.pack(number).exists()
+        path, form = (
+            (log.pack(number), segments.PACK) if packed else (log.path(number), segments.LOG)
+        )
+        found, damages = walk(path, number, form)
+        _take_damages(result, damages, path, newest=number == numbers[-1] and not packed)
+        if packed:  # by shard
+            found.sort(key=lambda each: each.head.sequence)
         for each in found:
             place = (each.head.store, each.head.shard)
             expected = last.get(place, each.head.sequence - 1) + 1
@@ -74,19 +80,22 @@ def check(
                 count = each.head.sequence - expected
                 result.lost.append(Lost(stores[place[0]], place[1], expected, count))
             last[place] = each.head.sequence
-        if number != numbers[-1]:
-            _check_index(log, number, found, result, repair=repair)
+        if packed:
+            _check_index(log.pack_index(number), path, found, result, repair=repair)
+        elif number != numbers[-1]:
+            _check_index(log.index(number), path, found, result, repair=repair)
         result.files += 1
         result.groups += len(found)
-        result.bytes += log.path(number).stat().st_size
+        result.bytes += path.stat().st_size
     return result
 
 
-def _walk(
-    log: segments.Segments, number: int
+def walk(
+    path: pathlib.Path, number: int, form: segments.Form
 ) -> tuple[list[segments.Found], list[segments.Damage]]:
+    """What a segment's file holds, and what is damaged in it."""
     found, damages = [], []
-    for each in segments.walk(log.path(number), number):
+    for each in segments.walk(path, number, form):
         if isinstance(each, segments.Found):
             found.append(each)
         else:
@@ -106,35 +115,34 @@ def _take_damages(
 
 
 def _check_index(
-    log: segments.Segments,
-    number: int,
+    index: pathlib.Path,
+    path: pathlib.Path,
     found: list[segments.Found],
     result: Result,
     *,
     repair: bool,
 ) -> None:
-    path, covered = log.index(number), log.path(number).stat().st_size
-    wanted = {(store, shard): entries for store, shard, entries in _by_shard(found)}
-    runs = indexes.load(path, number, covered)
+    number, covered = int(path.stem), path.stat().st_size
+    shards = by_shard(found)
+    wanted = {(store, shard): entries for store, shard, entries in shards}
+    runs = indexes.load(index, number, covered)
     stated: dict[tuple[int, int], list[contract.Entry]] = {}
-    for run in runs or []:
-        rows = indexes.entries(path, run, run.first, run.count)
-        stated.setdefault((run.store, run.shard), []).extend(rows)
+    for place, own in (runs or {}).items():
+        for run in own:
+            rows = indexes.entries(index, run, run.first, run.count)
+            stated.setdefault(place, []).extend(rows)
     if runs is not None and stated == wanted:
         return
     result.bad_indexes.append(number)
     if repair:
-        indexes.write(path, covered, _by_shard(found))
+        indexes.write(index, covered, shards)
 
 
-def _by_shard(found: list[segments.Found]) -> Iterator[tuple[int, int, list[contract.Entry]]]:
+def by_shard(
+    found: Iterable[segments.Found],
+) -> list[tuple[int, int, list[contract.Entry]]]:
+    """What a segment holds, as `indexes.write` takes it."""
     places: dict[tuple[int, int], list[contract.Entry]] = {}
     for each in found:
-        head = each.head
-        entry = contract.Entry(
-            head.sequence, head.received, head.raw_size, head.logs, head.min_time, head.max_time,
-            each.segment, each.offset, each.length,
-        )  # fmt: skip
-        places.setdefault((head.store, head.shard), []).append(entry)
-    for (store, shard), entries in places.items():
-        yield store, shard, entries
+        places.setdefault((each.head.store, each.head.shard), []).append(each.entry())
+    return [(*place, entries) for place, entries in places.items()]

@@ -111,6 +111,8 @@ class Entry:
     segment: int
     offset: int
     length: int
+    within: int = -1
+    """Where it begins among the decoded bytes of the frame at `offset`; -1 where it lies alone."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -264,6 +266,19 @@ class LogStorage(Protocol):
 
     def block(self, entry: Entry) -> bytes | None:
         """The same as an LZ4 block of `entry.raw_size` bytes."""
+
+    def bloom(self, entry: Entry) -> bytes | None:
+        """A stored Bloom filter of the words of the log group and of its neighbours, if any."""
+
+
+MAX_SHARDS: Final = 2048
+"""Per Logstore with its read-only ones: an endless split and merge would grow without end."""
+
+
+def may_split(store: Logstore) -> bool:
+    """Whether the Logstore's own bound and the service's leave room for one shard more."""
+    few = len(store.writable) < int(store.document["maxSplitShard"])
+    return few and len(store.shards) + 2 <= MAX_SHARDS
 
 
 def divide(begin: int, end: int, count: int) -> tuple[tuple[int, int], ...]:

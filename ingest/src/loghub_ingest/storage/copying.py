@@ -1,10 +1,10 @@
 """Copies a data directory while it is served, and back. Used by `upkeep`.
 
-Closed segments never change, so they are linked or copied once: a second backup to the same place
-costs what is new. The newest segment may end in the middle of a write, as after a crash; whoever
-opens the copy cuts that off. Names are copied before the log: log groups of a Logstore that came
-in between belong to nobody and are passed over. The key file is not copied: whoever finds a backup
-should not be able to open the secrets in it.
+Closed segments never change until they are packed, so they are linked or copied once: a second
+backup to the same place costs what is new. The newest segment may end in the middle of a write, as
+after a crash; whoever opens the copy cuts that off. Names are copied before the log: log groups of
+a Logstore that came in between belong to nobody and are passed over. The key file is not copied:
+whoever finds a backup should not be able to open the secrets in it.
 """
 
 import contextlib
@@ -17,6 +17,9 @@ from typing import Final
 
 METADATA: Final = "metadata.sqlite"
 SEGMENTS: Final = "segments"
+
+_INDEXES: Final = {".log": ".idx", ".pack": ".pdx"}
+"""Files of log groups, and the index of each."""
 
 
 class NotEmptyError(Exception):
@@ -31,13 +34,12 @@ def back_up(data: pathlib.Path, target: pathlib.Path, progress: Callable[[str], 
     """
     (target / SEGMENTS).mkdir(parents=True, exist_ok=True)
     _copy_names(data / METADATA, target / METADATA)
-    files = sorted((data / SEGMENTS).glob("*.log"))
-    kept = {path.name for path in files} | {path.with_suffix(".idx").name for path in files}
+    stems = sorted({path.stem for path in (data / SEGMENTS).iterdir() if path.suffix in _INDEXES})
+    kept: set[str] = set()
     copied = 0
-    for number, path in enumerate(files, start=1):
-        progress(f"segment {number} of {len(files)}")
-        with contextlib.suppress(FileNotFoundError):  # retention took it in between
-            copied += _copy_segment(path, target / SEGMENTS / path.name)
+    for number, stem in enumerate(stems, start=1):
+        progress(f"segment {number} of {len(stems)}")
+        copied += _copy_segment(data / SEGMENTS / stem, target / SEGMENTS, kept)
     for path in (target / SEGMENTS).iterdir():
         if path.name not in kept:
             path.unlink()
@@ -73,14 +75,26 @@ def _copy_names(source: pathlib.Path, target: pathlib.Path) -> None:
     fresh.replace(target)
 
 
-def _copy_segment(path: pathlib.Path, target: pathlib.Path) -> bool:
-    index = path.with_suffix(".idx")
+def _copy_segment(source: pathlib.Path, target: pathlib.Path, kept: set[str]) -> bool:
+    """Copy the pack or else the log; `kept` gets the names of what there is to keep."""
+    # A log may be packed and go while others are copied: its pack is looked for again.
+    for suffix in (".pack", ".log", ".pack"):
+        path = source.with_suffix(suffix)
+        with contextlib.suppress(FileNotFoundError):
+            copied = _copy_file(path, target / path.name)
+            kept |= {path.name, path.with_suffix(_INDEXES[suffix]).name}
+            return copied
+    return False  # retention took it in between
+
+
+def _copy_file(path: pathlib.Path, target: pathlib.Path) -> bool:
+    index = path.with_suffix(_INDEXES[path.suffix])
     closed = index.exists()
     if closed and target.exists() and target.stat().st_size == path.stat().st_size:
         return False
     _copy(path, target, link=closed)
     if closed:
-        _copy(index, target.with_suffix(".idx"), link=True)
+        _copy(index, target.with_suffix(index.suffix), link=True)
     return True
 
 

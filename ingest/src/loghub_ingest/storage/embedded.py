@@ -1,31 +1,42 @@
 """The storage of one machine: metadata, the segment log, and where each log group lies in it.
 
 Memory holds the places of the open segment's log groups, and one run per shard and closed segment
-(`places`); a start reads the closed segments' indexes and walks the newest segment only. A
-directory belongs to one process: a lock file keeps a second one out.
+(`places`); a start reads the closed segments' indexes and walks the newest segment only. Closed
+segments are packed when they are old (`packing`). A directory belongs to one process: a lock file
+keeps a second one out.
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import logging
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import lz4.block
 
 from loghub_ingest.storage import (
+    checking,
     committer,
     contract,
     indexes,
     metadata,
+    packing,
+    packs,
     places,
     records,
     segments,
 )
+from loghub_ingest.storage.runs import Run
 
 _log = logging.getLogger(__name__)
+
+
+LOG_KEPT_SECONDS: Final = 600.0
+"""How long a log stays beside its pack; no request takes nearly as long."""
 
 
 class InUseError(Exception):
@@ -45,13 +56,18 @@ class Embedded(metadata.Metadata):
         self._lock_file = _lock(directory)
         super().__init__(directory / "metadata.sqlite", key_file or directory / "secrets.key")
         self._segments = segments.Segments(directory / "segments", self._closed)
+        self._packs = packs.Reader(self._segments.pack)
         self._places: dict[tuple[int, int], places.Places] = {}
+        self._closing = False
+        self._unpackable: set[int] = set()
+        self._packed: dict[int, float] = {}
         self.damaged_reads = 0
         self._recover()
         self._committer = committer.Committer(self._segments, directory, self._number, self._stored)
 
     def close(self) -> None:
         """Write what waits, then close everything."""
+        self.stop_packing()
         self._committer.close()
         self._segments.close()
         super().close()
@@ -109,13 +125,18 @@ class Embedded(metadata.Metadata):
 
     def read(self, entry: contract.Entry) -> bytes | None:
         """The raw log group, or None where its bytes are damaged."""
+        if entry.within >= 0:
+            return self._unpacked(entry)
         block = self.block(entry)
         if block is None:
             return None
         return bytes(lz4.block.decompress(block, uncompressed_size=entry.raw_size))
 
     def block(self, entry: contract.Entry) -> bytes | None:
-        """The log group as it lies there, an LZ4 block, or None where its bytes are damaged."""
+        """The log group as an LZ4 block, or None where its bytes are damaged."""
+        if entry.within >= 0:
+            raw = self._unpacked(entry)
+            return None if raw is None else bytes(lz4.block.compress(raw, store_size=False))
         try:
             data = self._segments.read(entry.segment, entry.offset, entry.length)
         except FileNotFoundError:  # retention took it since the entry was found
@@ -123,11 +144,100 @@ class Embedded(metadata.Metadata):
         unpacked = records.unpack(data)
         # The head is compared too: no damage of an index may lead to another shard's bytes.
         if unpacked is None or not _is(unpacked[0], entry):
-            self.damaged_reads += 1
-            place = {"segment": entry.segment, "offset": entry.offset, "bytes": entry.length}
-            _log.error("a stored log group is damaged and passed over", extra=place)
+            self._report(entry)
             return None
         return unpacked[1]
+
+    def bloom(self, entry: contract.Entry) -> bytes | None:
+        """The filter of the words of a packed log group and its neighbours."""
+        if entry.within < 0:
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            return self._packs.bloom(entry)
+        return None
+
+    def _unpacked(self, entry: contract.Entry) -> bytes | None:
+        try:
+            found = self._packs.group(entry)
+        except FileNotFoundError:  # retention took it since the entry was found
+            return None
+        if found is None:
+            self._report(entry)
+        return found
+
+    def _report(self, entry: contract.Entry) -> None:
+        self.damaged_reads += 1
+        place = {"segment": entry.segment, "offset": entry.offset, "bytes": entry.length}
+        _log.error("a stored log group is damaged and passed over", extra=place)
+
+    def stop_packing(self) -> None:
+        """Have a running `pack` give up soon; nothing more is packed."""
+        self._closing = True
+
+    def segment_counts(self) -> tuple[int, int]:
+        """How many segments there are, and how many of them are packed."""
+        numbers = self._segments.numbers()
+        return len(numbers), sum(self._segments.pack(each).exists() for each in numbers)
+
+    def pack(self, before: float, *, most_bytes: int) -> int:
+        """Pack closed segments, oldest first; returns how many.
+
+        A log goes some minutes after its pack is there: whoever found a log group in it before
+        still reads it.
+
+        Args:
+            before: those last written to before that time (unix seconds).
+            most_bytes: and more, until the logs are no larger together.
+
+        Raises:
+            OSError: the disk refuses; what is not packed is as it was.
+        """
+        self._drop_packed_logs()
+        waiting = [each for each in self._segments.numbers() if self._may_pack(each)]
+        sizes = {each: self._segments.path(each).stat().st_size for each in waiting}
+        left, count = sum(sizes.values()), 0
+        for number in waiting:
+            old = self._segments.path(number).stat().st_mtime < before
+            if not (old or left > most_bytes) or self._closing:
+                break
+            left -= sizes[number]
+            count += self._pack(number)
+        return count
+
+    def _may_pack(self, number: int) -> bool:
+        if number == self._segments.current or number in self._unpackable:
+            return False
+        return not self._segments.pack(number).exists()
+
+    def _pack(self, number: int) -> bool:
+        path = self._segments.path(number)
+        runs = indexes.load(self._segments.index(number), number, path.stat().st_size) or {}
+        # Those of deleted Logstores go with the log.
+        kept = {place: own for place, own in runs.items() if place in self._places}
+        if not kept:
+            return False
+        try:
+            made = packing.pack(self._segments, number, kept, lambda: self._closing)
+        except packing.StoppedError:
+            return False
+        except packing.DamagedError as fault:
+            self._unpackable.add(number)
+            _log.error("a segment stays as it is: %s", fault)
+            return False
+        for place, own in made.items():
+            known = self._places.get(place)
+            if known is not None:
+                known.replace(number, own)
+        self._packed[number] = time.monotonic()
+        sizes = (path.stat().st_size, self._segments.pack(number).stat().st_size)
+        _log.info("a segment was packed", extra={"segment": number, "bytes": sizes})
+        return True
+
+    def _drop_packed_logs(self) -> None:
+        for number, since in list(self._packed.items()):
+            if time.monotonic() - since > LOG_KEPT_SECONDS:
+                self._segments.drop_log(number)
+                del self._packed[number]
 
     def trim(self, now: int) -> int:
         """Drop whole segments in which nothing is kept any more; returns how many.
@@ -153,6 +263,7 @@ class Embedded(metadata.Metadata):
             if found.drop(dropped):
                 self.raise_first_sequence(ident, number, found.begin)
         for segment in dropped:
+            self._packs.forget(segment)
             self._segments.drop(segment)
         return len(dropped)
 
@@ -163,7 +274,7 @@ class Embedded(metadata.Metadata):
     def _places_of(self, store: int, shard: contract.Shard) -> places.Places:
         found = self._places.get((store, shard.number))
         if found is None:
-            made = places.Places(shard.first_sequence, self._segments.index)
+            made = places.Places(shard.first_sequence, self._segments.index_of)
             found = self._places.setdefault((store, shard.number), made)
         return found
 
@@ -187,11 +298,8 @@ class Embedded(metadata.Metadata):
             raise OSError(f"{path} is not what was written to it")
         self._take_runs(runs)
 
-    def _take_runs(self, runs: list[indexes.Run]) -> None:
-        by_shard: dict[tuple[int, int], list[indexes.Run]] = {}
-        for run in runs:
-            by_shard.setdefault((run.store, run.shard), []).append(run)
-        for place, own in by_shard.items():
+    def _take_runs(self, runs: Mapping[indexes.Place, Sequence[Run]]) -> None:
+        for place, own in runs.items():
             if place in self._places:
                 self._places[place].close(own)
 
@@ -200,26 +308,51 @@ class Embedded(metadata.Metadata):
         for store in self.all_logstores():
             self._prepare(store)
         numbers, walked = self._segments.numbers(), 0
-        indexed: list[indexes.Run] = []
         for number in numbers:
             newest = number == numbers[-1]
-            covered = self._segments.path(number).stat().st_size
-            runs = indexes.load(self._segments.index(number), number, covered)
-            if runs is not None and not newest:
-                indexed += runs
+            runs = self._indexed_runs(number, newest=newest)
+            if runs is not None:
+                self._take_runs(runs)
                 continue
-            # All at once: handed over segment by segment, each shard's runs would be copied anew.
-            self._take_runs(indexed)
-            indexed = []
             walked += 1
             for found in self._segments.walk(number, newest=newest):
                 self._stored(found)
             if not newest:
-                self._closed(number, covered)
+                self._closed(number, self._segments.path(number).stat().st_size)
         self._segments.resume()
         took = round(time.monotonic() - started, 3)
         known = {"segments": len(numbers), "walked": walked, "seconds": took}
         _log.info("the log is open", extra=known)
+
+    def _indexed_runs(
+        self, number: int, *, newest: bool
+    ) -> Mapping[indexes.Place, Sequence[Run]] | None:
+        """The runs of a closed segment; None where its log has to be walked."""
+        log = self._segments.path(number)
+        if self._segments.pack(number).exists():
+            packed = self._packed_runs(number)
+            if packed is not None:
+                self._segments.drop_log(number)
+                return packed
+        if newest:
+            return None
+        return indexes.load(self._segments.index(number), number, log.stat().st_size)
+
+    def _packed_runs(self, number: int) -> Mapping[indexes.Place, Sequence[Run]] | None:
+        path, index = self._segments.pack(number), self._segments.pack_index(number)
+        covered = path.stat().st_size
+        runs = indexes.load(index, number, covered, packed=True)
+        if runs is not None:
+            return runs
+        found, damages = checking.walk(path, number, segments.PACK)
+        if damages and self._segments.path(number).exists():
+            _log.error("a pack is damaged; its log is still there and is taken instead")
+            path.unlink()
+            return None
+        for damage in damages:
+            _log.error("stored bytes are damaged and lost", extra=dataclasses.asdict(damage))
+        indexes.write(index, covered, checking.by_shard(found))
+        return indexes.load(index, number, covered, packed=True) or {}
 
 
 def _is(head: records.Head, entry: contract.Entry) -> bool:

@@ -1,7 +1,8 @@
 """Where the log groups of a closed segment lie: `NUMBER.idx` beside `NUMBER.log`, runs in memory.
 
-A closed segment is never written to again, so its index is written once, when it is closed. At
-start the indexes are read instead of the log; memory holds one `Run` per shard and segment,
+A closed segment is never written to again, so its index is written once, when it is closed; that
+of its pack is `NUMBER.pdx` beside `NUMBER.pack` and has the same form. At
+start the indexes are read instead of the log; memory holds one run per shard and segment,
 whatever the number of log groups. An index that is missing, damaged or about another length of
 its segment is made again from the segment.
 
@@ -12,14 +13,13 @@ An index begins with MAGIC (8 bytes, the last two are the format's version). The
     u32 runs      how many runs follow
     runs          u64 store, u64 sequence of the first row, u32 shard, u32 rows,
                   u32 lowest and highest log time, i64 first and last time received
-    rows          i64 received, u32 logs, min_time, max_time, raw_size, offset, length; those of
-                  the first run, then those of the second, ...
+    rows          i64 received, u32 logs, min_time, max_time, raw_size, offset, length, i32 within
+                  (-1 in a log); those of the first run, then those of the second, ...
 
 All little-endian. Sequences within a run are consecutive.
 """
 
 import contextlib
-import dataclasses
 import itertools
 import os
 import pathlib
@@ -29,38 +29,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from loghub_ingest.storage import contract
+from loghub_ingest.storage.runs import Run
 
-MAGIC: Final = b"LOGHUBX\x01"
+MAGIC: Final = b"LOGHUBX\x02"
 _HEAD: Final = struct.Struct("<QI")
 _CHECK: Final = struct.Struct("<I")
 _RUN: Final = struct.Struct("<QQIIIIqq")
-_ROW: Final = struct.Struct("<qIIIIII")
+_ROW: Final = struct.Struct("<qIIIIIIi")
 
 MAX_BYTES: Final = 256 * 1024 * 1024
 """Far above the index of a segment of the smallest log groups."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Run:
-    """Consecutive log groups of one shard in one closed segment."""
-
-    store: int
-    shard: int
-    segment: int
-    first: int
-    """Sequence of its first log group."""
-    count: int
-    min_time: int
-    max_time: int
-    received_first: int
-    received_last: int
-    at: int
-    """Where its rows begin in the index file."""
-
-    @property
-    def next(self) -> int:
-        """The sequence after its last."""
-        return self.first + self.count
+Place = tuple[int, int]
+"""Store and shard number."""
 
 
 def write(
@@ -84,7 +66,7 @@ def write(
             for each in part:
                 rows += _ROW.pack(
                     each.received, each.logs, each.min_time, each.max_time,
-                    each.raw_size, each.offset, each.length,
+                    each.raw_size, each.offset, each.length, each.within,
                 )  # fmt: skip
     body = _HEAD.pack(covered, runs) + heads + rows
     fresh = path.with_suffix(".tmp")
@@ -94,8 +76,10 @@ def write(
     fresh.replace(path)
 
 
-def load(path: pathlib.Path, segment: int, covered: int) -> list[Run] | None:
-    """The runs of an index, or None where it cannot be trusted."""
+def load(
+    path: pathlib.Path, segment: int, covered: int, *, packed: bool = False
+) -> dict[Place, list[Run]] | None:
+    """The runs of an index by shard, or None where it cannot be trusted."""
     data = b""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         data = file.read(MAX_BYTES)
@@ -109,12 +93,11 @@ def load(path: pathlib.Path, segment: int, covered: int) -> list[Run] | None:
     rows = start + _HEAD.size + count * _RUN.size
     if about != covered or rows > len(data):
         return None
-    found = []
+    found: dict[Place, list[Run]] = {}
     for head in _RUN.iter_unpack(body[_HEAD.size : _HEAD.size + count * _RUN.size]):
         store, first, shard, many, low, high, received_first, received_last = head
-        found.append(
-            Run(store, shard, segment, first, many, low, high, received_first, received_last, rows)
-        )
+        run = Run(first, many, low, high, received_first, received_last, segment, rows, packed)
+        found.setdefault((store, shard), []).append(run)
         rows += many * _ROW.size
     return found if rows == len(data) else None
 
@@ -128,9 +111,9 @@ def entries(path: pathlib.Path, run: Run, first: int, count: int) -> Iterator[co
         data = os.pread(file.fileno(), wanted * _ROW.size, run.at + skipped * _ROW.size)
     whole = data[: len(data) - len(data) % _ROW.size]
     for sequence, row in enumerate(_ROW.iter_unpack(whole), start=run.first + skipped):
-        received, logs, low, high, raw_size, offset, length = row
+        received, logs, low, high, raw_size, offset, length, within = row
         yield contract.Entry(
-            sequence, received, raw_size, logs, low, high, run.segment, offset, length
+            sequence, received, raw_size, logs, low, high, run.segment, offset, length, within
         )
 
 

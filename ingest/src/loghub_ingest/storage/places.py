@@ -8,13 +8,14 @@ import array
 import bisect
 import pathlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from loghub_ingest.storage import contract, indexes, records
+from loghub_ingest.storage.runs import Run, Runs
 
-Index = Callable[[int], pathlib.Path]
-"""Segment number -> its index file."""
+Index = Callable[[int, bool], pathlib.Path]
+"""Segment number, and whether its pack is meant -> the index file."""
 
 _COLUMNS: Final = 6
 
@@ -43,7 +44,7 @@ class Places:
     def __init__(self, first: int, index: Index) -> None:
         self._index = index
         self._turn = threading.Lock()
-        self._picture: tuple[tuple[indexes.Run, ...], _Rows, int] = ((), _Rows(first), 0)
+        self._picture = (Runs(), _Rows(first), 0)
 
     @property
     def begin(self) -> int:
@@ -78,11 +79,22 @@ class Places:
             rows.add(head, offset, length)
             self._picture = (runs, rows, segment)
 
-    def close(self, runs: list[indexes.Run]) -> None:
+    def close(self, runs: Sequence[Run]) -> None:
         """The runs of a segment that is closed, in order; its rows are forgotten."""
         with self._turn:
             known = self._picture[0]
-            self._picture = ((*known, *runs), _Rows(runs[-1].next), 0)
+            self._picture = (known.extended(runs), _Rows(runs[-1].next), 0)
+
+    def replace(self, segment: int, runs: Sequence[Run]) -> None:
+        """The runs of a segment that was packed, in place of those that it had."""
+        with self._turn:
+            known, rows, current = self._picture
+            first = bisect.bisect_left(known, segment, key=lambda run: run.segment)
+            last = bisect.bisect_right(known, segment, key=lambda run: run.segment)
+            # Retention may have taken it in between.
+            if first < last:
+                changed = Runs([*known[:first], *runs, *known[last:]])
+                self._picture = (changed, rows, current)
 
     def drop(self, segments: set[int]) -> bool:
         """Forget everything up to the last of these segments; whether there was anything."""
@@ -91,7 +103,7 @@ class Places:
             gone = max((at for at, run in enumerate(runs) if run.segment in segments), default=-1)
             if gone < 0:
                 return False
-            self._picture = (runs[gone + 1 :], rows, segment)
+            self._picture = (Runs(runs[gone + 1 :]), rows, segment)
             return True
 
     def open_entries(self) -> list[contract.Entry]:
@@ -107,7 +119,7 @@ class Places:
             run = runs[at]
             if run.received_first >= moment:
                 return run.first
-            found = list(indexes.entries(self._index(run.segment), run, run.first, run.count))
+            found = list(self._entries(run, run.first, run.count))
             inside = bisect.bisect_left(found, moment, key=lambda entry: entry.received)
             return run.first + inside
         return rows.first + bisect.bisect_left(rows.received, moment)
@@ -123,7 +135,7 @@ class Places:
                 return
             yield from _missing(at, min(run.first, end))
             at = max(at, run.first)
-            for entry in indexes.entries(self._index(run.segment), run, at, end - at):
+            for entry in self._entries(run, at, end - at):
                 yield entry
                 at = entry.sequence + 1
             # An index that went away in between: its sequences are given out all the same.
@@ -138,12 +150,15 @@ class Places:
         runs, rows, segment = self._picture
         for run in runs:
             if run.next > first and run.min_time < end and run.max_time >= begin:
-                for entry in indexes.entries(self._index(run.segment), run, first, run.count):
+                for entry in self._entries(run, first, run.count):
                     if entry.min_time < end and entry.max_time >= begin:
                         yield entry
         for entry in _rows(rows, segment, max(first, rows.first), rows.next()):
             if entry.length and entry.min_time < end and entry.max_time >= begin:
                 yield entry
+
+    def _entries(self, run: Run, first: int, count: int) -> Iterator[contract.Entry]:
+        return indexes.entries(self._index(run.segment, run.packed), run, first, count)
 
 
 def _rows(rows: _Rows, segment: int, first: int, end: int) -> Iterator[contract.Entry]:

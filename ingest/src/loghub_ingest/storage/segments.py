@@ -13,12 +13,14 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from loghub_ingest.storage import records
+from loghub_ingest.storage import contract, packs, records
 
 _log = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 """A segment is closed beyond that: retention drops whole segments."""
+
+_SUFFIXES: Final = (".log", ".pack")
 
 _WINDOW: Final = 1024 * 1024
 """Bytes looked at per step when a damaged stretch is searched for the next valid record."""
@@ -32,6 +34,37 @@ class Found:
     segment: int
     offset: int
     length: int
+    within: int = -1
+
+    def entry(self) -> contract.Entry:
+        """What readers know of it."""
+        head = self.head
+        return contract.Entry(
+            head.sequence, head.received, head.raw_size, head.logs, head.min_time, head.max_time,
+            self.segment, self.offset, self.length, self.within,
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Form:
+    """How a kind of file is told apart: its beginning, and what stands at an offset of it.
+
+    `heads` gives every log group of a whole record or frame and where it begins among its decoded
+    bytes, or None where it is damaged.
+    """
+
+    magic: bytes
+    stated_length: Callable[[bytes], int | None]
+    heads: Callable[[bytes], list[tuple[records.Head, int]] | None]
+
+
+def _alone(record: bytes) -> list[tuple[records.Head, int]] | None:
+    unpacked = records.unpack(record)
+    return None if unpacked is None else [(unpacked[0], -1)]
+
+
+LOG: Final = Form(records.MAGIC, records.stated_length, _alone)
+PACK: Final = Form(packs.MAGIC, packs.stated_length, packs.heads)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,7 +94,7 @@ class Segments:
     def resume(self) -> None:
         """Make the log ready for writing, after the newest segment was walked."""
         self._current = max(self.numbers(), default=0)
-        if self._current:
+        if self._current and self.path(self._current).exists():
             self._file = os.open(self.path(self._current), os.O_RDWR | os.O_CLOEXEC)
             self._size = os.fstat(self._file).st_size
         if self._size < len(records.MAGIC):
@@ -98,13 +131,19 @@ class Segments:
             return os.pread(file.fileno(), length, offset)
 
     def drop(self, segment: int) -> None:
-        """Delete a segment that is not the current one, its index first."""
+        """Delete a segment that is not the current one, its indexes first."""
+        self.pack_index(segment).unlink(missing_ok=True)
+        self.drop_log(segment)
+        self.pack(segment).unlink(missing_ok=True)
+
+    def drop_log(self, segment: int) -> None:
+        """Delete the log of a segment that is packed."""
         self.index(segment).unlink(missing_ok=True)
         self.path(segment).unlink(missing_ok=True)
 
     def numbers(self) -> list[int]:
         """Every segment there is, oldest first."""
-        names = (path.stem for path in self._directory.glob("*.log"))
+        names = {path.stem for path in self._directory.iterdir() if path.suffix in _SUFFIXES}
         # Foreign files are left alone.
         return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
@@ -127,6 +166,18 @@ class Segments:
         """The index of a closed segment."""
         return self._directory / f"{number:012d}.idx"
 
+    def index_of(self, number: int, packed: bool) -> pathlib.Path:
+        """The index of a segment's log or pack."""
+        return self.pack_index(number) if packed else self.index(number)
+
+    def pack(self, number: int) -> pathlib.Path:
+        """The pack of a segment, of the form that `packs` says."""
+        return self._directory / f"{number:012d}.pack"
+
+    def pack_index(self, number: int) -> pathlib.Path:
+        """The index of its pack."""
+        return self._directory / f"{number:012d}.pdx"
+
     def _end(self) -> None:
         # Once per segment: where the next file could not be begun, a second index would be written
         # of places that are in the first one already, and so would name none.
@@ -139,7 +190,7 @@ class Segments:
         file = os.open(self.path(number), flags, 0o640)
         _write_all(file, records.MAGIC, 0)
         os.fdatasync(file)
-        _sync_directory(self._directory)
+        sync_directory(self._directory)
         self.close()
         self._file = file
         self._current, self._size = number, len(records.MAGIC)
@@ -165,23 +216,24 @@ class Segments:
                 _log.error("stored bytes are damaged and lost", extra=dataclasses.asdict(found))
 
 
-def walk(path: pathlib.Path, number: int) -> Iterator[Found | Damage]:
+def walk(path: pathlib.Path, number: int, form: Form = LOG) -> Iterator[Found | Damage]:
     """Everything that a segment's file holds, in order."""
     with path.open("rb") as opened:
         file, size = opened.fileno(), os.fstat(opened.fileno()).st_size
-        start = len(records.MAGIC)
-        if os.pread(file, start, 0) != records.MAGIC:
+        start = len(form.magic)
+        if os.pread(file, start, 0) != form.magic:
             yield Damage(number, 0, min(start, size))
         offset = start
         while offset < size:
-            found = _record(file, offset)
+            found = _read(file, offset, form)
             if found is None:
-                end = _next_valid(file, offset + 1, size) or size
+                end = _next_valid(file, offset + 1, size, form) or size
                 yield Damage(number, offset, end - offset)
                 offset = end
                 continue
-            head, length = found
-            yield Found(head, number, offset, length)
+            heads, length = found
+            for head, within in heads:
+                yield Found(head, number, offset, length, within)
             offset += length
 
 
@@ -193,22 +245,22 @@ def _cut(path: pathlib.Path, torn: Damage) -> None:
         os.fsync(file.fileno())
 
 
-def _record(file: int, offset: int) -> tuple[records.Head, int] | None:
-    length = records.stated_length(os.pread(file, records.HEAD_BYTES, offset))
+def _read(file: int, offset: int, form: Form) -> tuple[list[tuple[records.Head, int]], int] | None:
+    length = form.stated_length(os.pread(file, records.HEAD_BYTES, offset))
     if length is None:
         return None
-    unpacked = records.unpack(os.pread(file, length, offset))
-    return None if unpacked is None else (unpacked[0], length)
+    heads = form.heads(os.pread(file, length, offset))
+    return None if heads is None else (heads, length)
 
 
-def _next_valid(file: int, offset: int, size: int) -> int | None:
+def _next_valid(file: int, offset: int, size: int, form: Form) -> int | None:
     while offset < size:
         window = os.pread(file, _WINDOW + records.HEAD_BYTES, offset)
         for at in range(min(_WINDOW, len(window))):
             start = window[at : at + records.HEAD_BYTES]
-            length = records.stated_length(start)
+            length = form.stated_length(start)
             possible = length is not None and offset + at + length <= size
-            if possible and _record(file, offset + at) is not None:
+            if possible and _read(file, offset + at, form) is not None:
                 return offset + at
         offset += _WINDOW
     return None
@@ -221,7 +273,8 @@ def _write_all(file: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
-def _sync_directory(directory: pathlib.Path) -> None:
+def sync_directory(directory: pathlib.Path) -> None:
+    """Make names in a directory durable."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -5,12 +5,22 @@ import binascii
 import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import pydantic
 
-from loghub_operator import cache, cluster, compiling, conditions, events, kinds
+from loghub_operator import (
+    cache,
+    cluster,
+    compiling,
+    conditions,
+    events,
+    kinds,
+    pacing,
+    queueing,
+    reporting,
+)
 from loghub_operator.resources import model, projects
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
@@ -53,7 +63,17 @@ class Context:
     cluster: cluster.Cluster
     cache: cache.Cache
     events: events.Events
+    reports: reporting.Reports
     owner: dict[str, Any] | None = None
+    later: Callable[[queueing.Key, float], None] = lambda _key, _seconds: None
+    """Brings a key back after seconds; the queue's."""
+    pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
+    """Of writes that nobody waits for."""
+
+    def take(self, kind: kinds.Kind, made: Object) -> None:
+        """Take an object that another object's reconciler made, as if a watch had told of it."""
+        self.cache.put(kind, made)
+        self.later((kind.plural, *cache.place(made)), 0.0)
 
     async def owned_metadata(self, name: str) -> dict[str, Any]:
         """Metadata of an object of the release's namespace, which goes when the release goes."""
@@ -78,12 +98,8 @@ class Context:
         self, kind: kinds.Kind, found: Object, wanted: list[conditions.Condition], **fields: Any
     ) -> None:
         """Write conditions and other fields of status, if they change anything."""
-        before = found.get("status") or {}
-        now = dt.datetime.now(dt.UTC)
-        status = dict(before) | fields
-        status["conditions"] = conditions.merged(found, wanted, now)
-        status["observedGeneration"] = found["metadata"]["generation"]
-        if status != before:
+        status = with_conditions(found, wanted, fields)
+        if status != (found.get("status") or {}):
             await self.cluster.merge(kind, found, {"status": status}, status=True)
 
     async def secret(self, name: str, namespace: str) -> dict[str, str] | None:
@@ -154,6 +170,16 @@ class Context:
         )
         async with Client(endpoint, key) as client:
             yield client
+
+
+def with_conditions(
+    found: Object, wanted: list[conditions.Condition], fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The status of an object with conditions and other fields as they shall be."""
+    status = {**(found.get("status") or {}), **fields}
+    status["conditions"] = conditions.merged(found, wanted, dt.datetime.now(dt.UTC))
+    status["observedGeneration"] = found["metadata"]["generation"]
+    return status
 
 
 def read(kind: type[_Spec], found: Object) -> _Spec:

@@ -6,13 +6,15 @@ work is one Warning event on the pod, and takes nothing away from the others.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from loghub_operator import cache, kinds
 from loghub_operator.cluster import ClusterError
 from loghub_operator.reconciling import context, granting
 
+KEY: Final = ("optins", "", "")
+"""In the queue: all opt-ins are decided on together."""
 LABEL: Final = "loghub.dev/opt-in"
 _CREATE: Final = frozenset(("retentionDays", "shardCount", "mode"))
 """Fields of a LogStore that a pod may set when it is made."""
@@ -31,8 +33,8 @@ class _Wanted:
 def seen(ctx: context.Context) -> list[granting.OptIn]:
     """Every opt-in that some agent reports, those of several nodes as one."""
     found: dict[tuple[str, str, str, str], granting.OptIn] = {}
-    for report in _reports(ctx):
-        for entry in report.get("optIns") or ():
+    for report in ctx.reports.all():
+        for entry in report.opt_ins:
             each = _read(entry)
             key = each.namespace, each.logstore, each.project, each.via
             before = found.get(key, each)
@@ -45,12 +47,7 @@ def seen(ctx: context.Context) -> list[granting.OptIn]:
     return sorted(found.values())
 
 
-def _reports(ctx: context.Context) -> Iterator[dict[str, Any]]:
-    for found in ctx.cache.all(kinds.REPORT, ctx.settings.namespace):
-        yield found.get("report") or {}
-
-
-def _read(entry: dict[str, Any]) -> granting.OptIn:
+def _read(entry: Mapping[str, Any]) -> granting.OptIn:
     """An entry of a report; agents of the version before name neither the way nor the uids."""
     named = zip(entry.get("pods") or (), entry.get("podUids") or (), strict=False)
     create = {key: value for key, value in (entry.get("create") or {}).items() if key in _CREATE}
@@ -116,8 +113,8 @@ async def _refuse(ctx: context.Context, each: granting.OptIn, sentence: str) -> 
 
 
 async def _tell_problems(ctx: context.Context) -> None:
-    for report in _reports(ctx):
-        for each in report.get("problems") or ():
+    for report in ctx.reports.all():
+        for each in report.problems:
             metadata = {key: str(each.get(of, "")) for key, of in _ABOUT.items()}
             of = f"container {each['container']}: " if each.get("container") else ""
             sentence = f"{of}{each.get('key', '')} {each.get('message', '')}"
@@ -141,7 +138,7 @@ async def _ensure(ctx: context.Context, namespace: str, store: str, wanted: _Wan
         return
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     applied = await ctx.cluster.apply(kinds.CONFIG, {"metadata": metadata, "spec": spec})
-    ctx.cache.put(kinds.CONFIG, applied)
+    ctx.take(kinds.CONFIG, applied)
 
 
 async def _create_store(ctx: context.Context, namespace: str, store: str, wanted: _Wanted) -> None:
@@ -158,7 +155,8 @@ async def _create_store(ctx: context.Context, namespace: str, store: str, wanted
         if not fault.conflict:
             raise
     else:
-        ctx.cache.put(kinds.STORE, made)
+        ctx.take(kinds.STORE, made)
+        ctx.later(KEY, 0.0)  # one of the same name for another project sees it as taken now
 
 
 def _creation(opt_ins: Iterable[granting.OptIn]) -> tuple[tuple[str, Any], ...]:
@@ -185,4 +183,9 @@ async def _remove(ctx: context.Context, wanted: set[tuple[str, str]]) -> None:
 
 
 def _owned(found: Iterable[context.Object]) -> Iterable[context.Object]:
-    return (each for each in found if (each["metadata"].get("labels") or {}).get(LABEL) == "true")
+    return (each for each in found if owned(each))
+
+
+def owned(found: context.Object) -> bool:
+    """Whether a LogConfig was made for an opt-in."""
+    return (found["metadata"].get("labels") or {}).get(LABEL) == "true"

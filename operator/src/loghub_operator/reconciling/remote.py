@@ -6,7 +6,7 @@ from typing import Final
 
 import aiohttp
 
-from loghub_operator import conditions, kinds, queueing, reasons
+from loghub_operator import conditions, kinds, measuring, queueing, reasons
 from loghub_operator.reconciling import context
 from slswire import errors
 
@@ -28,8 +28,10 @@ async def guarded(
     except context.NotReadyError as fault:
         await refuse(ctx, kind, found, reason=fault.reason, sentence=str(fault))
     except errors.SlsError as fault:
+        measuring.REMOTE_ERRORS.labels(reasons.of(fault)).inc()
         await refuse(ctx, kind, found, reason=reasons.of(fault), sentence=reasons.sentence(fault))
     except (aiohttp.ClientError, TimeoutError) as fault:
+        measuring.REMOTE_ERRORS.labels("Unreachable").inc()
         sentence = f"The service cannot be reached: {str(fault) or type(fault).__name__}"
         await refuse(ctx, kind, found, reason="Unreachable", sentence=sentence)
 

@@ -138,10 +138,28 @@ class Delivery(model.Model):
     )
 
 
+class Sample(model.Model):
+    """A record as the containers write it, and fields that must become of it."""
+
+    line: Annotated[str, pydantic.Field(min_length=1, max_length=4096)] = pydantic.Field(
+        description="Of a record of several lines: all of them."
+    )
+    expect: Annotated[
+        dict[str, Annotated[str, pydantic.Field(max_length=4096)]], pydantic.Field(max_length=64)
+    ] = pydantic.Field(
+        default={}, description="Field to value; __time__ is the time in Unix seconds."
+    )
+
+
 class LogConfigSpec(model.Model):
     """The spec of a LogConfig."""
 
     log_store_ref: model.Reference
+    mode: Literal["Collect", "Preview", "Paused"] = pydantic.Field(
+        default="Collect",
+        description="Preview shows in status what would be taken, and ships nothing; Paused reads "
+        "nothing. Both keep the places in files, and Collect goes on from there.",
+    )
     input: Input
     selector: Selector = Selector()
     multiline: Multiline | None = None
@@ -157,3 +175,8 @@ class LogConfigSpec(model.Model):
     processors: shaping.Processors = pydantic.Field(default=[])
     tags: Tags = Tags()
     delivery: Delivery = Delivery()
+    samples: list[Sample] = pydantic.Field(
+        default=[],
+        max_length=20,
+        description="Judged by the agents' own parser: what differs makes the form invalid.",
+    )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pydantic
 
-from loghub_operator.resources import agents, configs, model, projects, stores
+from loghub_operator.resources import agents, cluster_configs, configs, model, projects, stores
 
 Schema = dict[str, Any]
 
@@ -24,7 +24,8 @@ class Kind:
     about: str
     spec: type[pydantic.BaseModel] | None = None
     namespaced: bool = True
-    columns: tuple[tuple[str, str, str], ...] = ()
+    columns: tuple[tuple[str, str, str] | tuple[str, str, str, int], ...] = ()
+    """Name, type and path; a priority of 1 leaves a column to `-o wide`."""
     rules: tuple[tuple[str, str], ...] = ()
 
 
@@ -32,6 +33,17 @@ _AGE: Final = ("Age", "date", ".metadata.creationTimestamp")
 _STATE: Final = (
     ("Ready", "string", f"{_READY}.status"),
     ("Reason", "string", f"{_READY}.reason"),
+)
+
+_COLLECTED: Final = (
+    ("Pods", "integer", ".status.matched.pods"),
+    ("Nodes", "string", ".status.agents.summary"),
+    ("Lines", "integer", ".status.lines"),
+    ("Lag", "integer", ".status.lagSeconds"),
+    ("Last", "date", ".status.lastLogTime"),
+    ("Mode", "string", ".spec.mode", 1),
+    ("Bytes", "integer", ".status.bytes", 1),
+    ("Lost", "integer", ".status.lostTotal", 1),
 )
 
 KINDS: Final = (
@@ -74,8 +86,20 @@ KINDS: Final = (
         configs.LogConfigSpec,
         columns=(
             ("Store", "string", ".spec.logStoreRef.name"),
-            ("Pods", "integer", ".status.matched.pods"),
-            ("Nodes", "string", ".status.agents.summary"),
+            *_COLLECTED,
+            *_STATE,
+            _AGE,
+        ),
+    ),
+    Kind(
+        "ClusterLogConfig", "clusterlogconfigs", "clcfg",
+        "Which containers' lines of which namespaces go to which LogStore, and how.",
+        cluster_configs.ClusterLogConfigSpec,
+        namespaced=False,
+        columns=(
+            ("Store", "string", ".spec.logStoreRef.name"),
+            ("In", "string", ".spec.logStoreRef.namespace"),
+            *_COLLECTED,
             *_STATE,
             _AGE,
         ),
@@ -122,7 +146,8 @@ def definition(kind: Kind) -> Schema:
         "storage": True,
         "schema": {"openAPIV3Schema": _whole(kind)},
         "additionalPrinterColumns": [
-            {"name": name, "type": type_, "jsonPath": path} for name, type_, path in kind.columns
+            dict(zip(("name", "type", "jsonPath", "priority"), column, strict=False))
+            for column in kind.columns
         ],
     }
     if kind.spec is not None:

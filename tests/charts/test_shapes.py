@@ -1,0 +1,114 @@
+"""Each supported shape of the chart: what it renders, and that a real API server takes it.
+
+LOGHUB_WRITE_GOLDEN=1 pytest tests/charts/test_shapes.py    writes the golden files anew
+"""
+
+import os
+import pathlib
+import re
+
+import pytest
+import yaml
+
+HERE = pathlib.Path(__file__).parent
+CHART = HERE.parents[1] / "charts" / "loghub"
+SHAPES = sorted(path.stem for path in (CHART / "shapes").glob("*.yaml"))
+MADE = ("accessKeyId", "accessKeySecret", "secrets.key")
+"""Keys of Secrets whose value is drawn at each rendering."""
+
+
+def objects(text: str) -> list[dict]:
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+def masked(text: str) -> str:
+    """The manifests without what is random, and without the files that stand in the chart."""
+    for key in MADE:
+        text = re.sub(rf"(?m)^(  {re.escape(key)}: )\S+$", r"\1DRAWN", text)
+    found = objects(text)
+    for each in found:
+        for name, content in (each.get("data") or {}).items():
+            if "\n" in content:
+                each["data"][name] = f"{name} of the chart"
+    return yaml.safe_dump_all(found, sort_keys=False, width=110)
+
+
+def test_the_readme_names_every_shape():
+    text = (CHART / "README.md").read_text()
+    assert {f"`shapes/{shape}.yaml`" for shape in SHAPES} == set(
+        re.findall(r"`shapes/[a-z-]+\.yaml`", text)
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_shape_renders_as_its_golden_file(render, shape):
+    got = masked(render(f"--values={CHART}/shapes/{shape}.yaml"))
+    golden = HERE / "golden" / f"{shape}.yaml"
+    if os.environ.get("LOGHUB_WRITE_GOLDEN"):
+        golden.write_text(got)
+    assert got == golden.read_text()
+
+
+@pytest.mark.apiserver
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_api_server_takes_every_object_of_a_shape(render, kubectl, definitions, tmp_path, shape):
+    path = tmp_path / "manifests.yaml"
+    path.write_text(render(f"--values={CHART}/shapes/{shape}.yaml"))
+    if "namespace/loghub-system" not in kubectl("get", "namespaces", "-o", "name"):
+        kubectl("create", "namespace", "loghub-system")
+        # No controller makes it here, and pods are refused without.
+        kubectl("-n", "loghub-system", "create", "serviceaccount", "default")
+    options = ("--server-side", "--dry-run=server", "--validate=strict")
+    said = kubectl("-n", "loghub-system", "apply", *options, f"--filename={path}")
+    assert said.count("serverside-applied") == len(objects(path.read_text()))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_container_of_a_shape_fits_the_restricted_pod_security(render, shape):
+    text = render(f"--values={CHART}/shapes/{shape}.yaml")
+    pods = [each["spec"] for each in objects(text) if each["kind"] == "Pod"]
+    pods += [
+        each["spec"]["template"]["spec"]
+        for each in objects(text)
+        if each["kind"] in {"Deployment", "StatefulSet"}
+    ]
+    assert pods
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("ingst.enabled=true", "ingst"),
+        ("ingest.sealing.where=Disk", "/ingest/sealing/where"),
+        ("operator.replicas=0", "/operator/replicas"),
+        ("image.digest.agent=sha256:12", "/image/digest/agent"),
+        ("agent.tolerations[0].operatr=Exists", "operatr"),
+        ("ingest.resources.limit.memory=1Gi", "/ingest/resources"),
+        ("ingest.persistence.size=4G", "/ingest/persistence/size"),
+        ("ingress.enabled=true", "ingress.host is empty"),
+        ("ingress.host=Logs_Example", "/ingress/host"),
+        ("agent.maxUnavailable=none", "/agent/maxUnavailable"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_its_name(render, setting, words):
+    with pytest.raises(AssertionError, match=re.escape(words)):
+        render(f"--set={setting}")
+
+
+def test_everything_that_has_a_switch_is_in_the_production_shape(render):
+    text = render(f"--values={CHART}/shapes/production.yaml")
+    kinds = {each["kind"] for each in objects(text)}
+    assert kinds > {"Ingress", "NetworkPolicy", "PodDisruptionBudget", "PodMonitor"}
+    assert {"PrometheusRule", "ConfigMap"} < kinds
+    default = {each["kind"] for each in objects(render())}
+    assert not default & {"Ingress", "NetworkPolicy", "PodDisruptionBudget", "PodMonitor"}

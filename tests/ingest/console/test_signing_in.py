@@ -1,0 +1,177 @@
+"""Logging in, what the session's cookie is, and when it ends."""
+
+import pytest
+
+from harness.ingest import ROOT_KEY, Service
+from loghub_ingest.console import attempts, sessions
+from loghub_ingest.storage import contract
+
+IDENT, SECRET = ROOT_KEY.access_key_id, ROOT_KEY.access_key_secret
+
+
+def key(ident: str = "one", secret: str = SECRET) -> contract.AccessKey:
+    return contract.AccessKey(ident, secret, "shop", frozenset({"read"}), 0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_log_in_gives_a_cookie_that_scripts_and_other_sites_never_see(visitor):
+    answer = visitor.login(IDENT, SECRET)
+    assert (answer.status, answer.headers["location"]) == (303, "/console/")
+    _, *attributes = answer.headers["set-cookie"].split("; ")
+    assert attributes == ["Path=/console/", "HttpOnly", "SameSite=Strict"]
+    assert len(visitor.cookie) >= 43
+    assert visitor.get("/session").document | {"csrf": ""} == {
+        "key": IDENT,
+        "project": "",
+        "rights": ["admin"],
+        "mayRead": True,
+        "mayChange": True,
+        "csrf": "",
+    }
+
+
+def test_cookie_of_an_encrypted_connection_goes_over_no_other(visitor):
+    visitor.sent = {"x-forwarded-proto": "https"}
+    assert visitor.login(IDENT, SECRET).headers["set-cookie"].endswith("; Secure")
+
+
+def test_wrong_secret_and_unknown_key_are_told_the_same(visitor):
+    answers = [
+        visitor.login(IDENT, "wrong"),
+        visitor.login("nobody", SECRET),
+        visitor.login("", ""),
+        visitor.login(IDENT, ""),
+    ]
+    for answer in answers:
+        assert answer.status == 401
+        assert "do not go together" in answer.text
+        assert "set-cookie" not in answer.headers
+
+
+def test_key_id_of_a_refused_log_in_is_escaped(visitor):
+    answer = visitor.login('"><script>alert(1)</script>', "x")
+    assert "<script>alert" not in answer.text
+    assert "&#34;&gt;&lt;script&gt;" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"),
+    [
+        ("/console/search/shop/web?q=a%20b&from=-1h", "/console/search/shop/web?q=a%20b&from=-1h"),
+        ("https://evil.example/console/", "/console/"),
+        ("//evil.example/console/", "/console/"),
+        ("/console/..//evil.example", "/console/"),
+        ("/console/\\evil.example", "/console/"),
+        ("/logstores", "/console/"),
+        ("/console/\r\nSet-Cookie: a=b", "/console/"),
+        ("javascript:alert(1)", "/console/"),
+    ],
+)
+def test_log_in_leads_to_a_page_of_the_console_only(visitor, wanted, given):
+    assert visitor.login(IDENT, SECRET, next=wanted).headers["location"] == given
+
+
+def test_log_in_from_a_page_of_another_site_is_refused(visitor):
+    for header in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        visitor.sent = header
+        assert visitor.login(IDENT, SECRET).status == 403
+    visitor.sent = {"origin": f"http://127.0.0.1:{visitor.service.port}"}
+    assert visitor.login(IDENT, SECRET).status == 303
+
+
+def test_nobody_is_asked_to_log_in(visitor):
+    for cookie in ("", "x" * 43, "ü"):
+        visitor.cookie = cookie.encode().decode("latin-1")
+        answer = visitor.get("/projects")
+        assert (answer.status, answer.document["errorCode"]) == (401, "SessionExpired")
+
+
+def test_log_out_ends_the_session(root):
+    assert root.change("POST", "/logout", x_loghub_csrf="wrong").status == 403
+    answer = root.post("/logout")
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+    assert root.get("/session").status == 401
+
+
+def test_deleted_key_opens_nothing_from_then_on(service, mint, visitor, as_api):
+    minted = mint("read")
+    visitor.login(minted.access_key_id, minted.access_key_secret)
+    assert visitor.get("/projects").status == 200
+    as_api(lambda api: api.delete_key(minted.access_key_id))
+    assert visitor.get("/projects").document["errorCode"] == "SessionExpired"
+
+
+def test_too_many_failures_have_to_wait(tmp_path, visitor):
+    running = Service(tmp_path / "data")
+    running.start()
+    visitor.service = running
+    try:
+        for _ in range(attempts.MAX_OF_PEER):
+            assert visitor.login("nobody", "x").status == 401
+        answer = visitor.login(IDENT, SECRET)  # even the right one: nothing is compared any more
+        assert answer.status == 429
+        assert 0 < int(answer.headers["retry-after"]) <= attempts.WINDOW_SECONDS
+        assert "Too many failed log-ins" in answer.text
+    finally:
+        assert running.stop() == 0
+
+
+def test_failures_are_forgotten_after_the_window_and_bounded():
+    found = attempts.Attempts()
+    for _ in range(attempts.MAX_OF_PEER):
+        found.failed("10.0.0.1", "one", 0.0)
+    assert found.wait("10.0.0.1", "two", 1.0) == attempts.WINDOW_SECONDS - 1
+    assert found.wait("10.0.0.2", "one", 1.0) == 0
+    assert found.wait("10.0.0.1", "two", attempts.WINDOW_SECONDS) == 0
+    for number in range(attempts.MAX_NAMES):
+        found.failed(f"10.1.{number >> 8}.{number & 255}", str(number), 2.0)
+    assert len(found._failures) <= attempts.MAX_NAMES
+
+
+def test_addresses_of_one_ipv6_network_are_one():
+    found = attempts.Attempts()
+    for number in range(attempts.MAX_OF_PEER):
+        found.failed(f"2001:db8::{number:x}", str(number), 0.0)
+    assert found.wait("2001:db8::ffff", "x", 0.0) > 0
+    assert found.wait("2001:db8:0:1::1", "x", 0.0) == 0
+
+
+def test_session_ends_when_idle_and_after_a_day_of_work():
+    clock = Clock()
+    found = sessions.Sessions(clock)
+    token, _ = found.open(key())
+    clock.now += sessions.IDLE_SECONDS
+    assert found.find(token) is not None
+    clock.now += sessions.IDLE_SECONDS + 1
+    assert found.find(token) is None
+    token, opened = found.open(key())
+    while clock.now < opened.opened + sessions.MAX_SECONDS:
+        assert found.find(token) is not None
+        clock.now += sessions.IDLE_SECONDS / 2
+    clock.now += 1
+    assert found.find(token) is None
+
+
+def test_session_is_of_the_secret_that_logged_in():
+    found = sessions.Sessions()
+    _, session = found.open(key())
+    assert found.still(session, key())
+    assert not found.still(session, key(secret="another"))
+
+
+def test_sessions_are_bounded_and_no_key_ends_anothers():
+    clock = Clock()
+    found = sessions.Sessions(clock)
+    mine, _ = found.open(key("mine"))
+    for _ in range(3 * sessions.MAX_SESSIONS_OF_A_KEY):
+        clock.now += 1
+        found.open(key("theirs"))
+    assert found.find(mine) is not None
+    assert len(found._open) == sessions.MAX_SESSIONS_OF_A_KEY + 1
