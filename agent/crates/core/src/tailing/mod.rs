@@ -17,10 +17,11 @@ use proptest::prelude::*;
 use slswire::signature::Credentials;
 
 use crate::checkpoints::{Checkpoints, Places};
-use crate::counters::Counters;
+use crate::counters::{Counters, Registry};
 use crate::delivery::Lane;
 use crate::files::Scratch;
 use crate::http::Keys;
+use crate::lanes::Lanes;
 use crate::plan::{
     Compression, Destination, Guarantee, ProjectIn, Route, Settings, Signature, Source, Stream,
 };
@@ -92,6 +93,7 @@ struct Node {
     state: PathBuf,
     service: Service,
     settings: Settings,
+    guarantee: Guarantee,
 }
 
 impl Node {
@@ -117,7 +119,7 @@ impl Node {
             compression: Compression::None,
             credentials: "key".to_owned(),
         };
-        Route { destination, guarantee: Guarantee::AtLeastOnce, spool: None }
+        Route { destination, guarantee: self.guarantee, spool: None }
     }
 }
 
@@ -127,7 +129,8 @@ struct Agent {
     checkpoints: Checkpoints,
     reader: Reader,
     progress: Arc<Progress>,
-    lane: Lane,
+    lanes: Lanes,
+    lane: Arc<Lane>,
     counters: Arc<Counters>,
     terms: Arc<Terms>,
     scratch: Scratch,
@@ -136,20 +139,24 @@ struct Agent {
 impl Agent {
     fn start(node: &Node) -> Self {
         let (checkpoints, mut places) = Checkpoints::open(&node.state).unwrap();
-        let restored = places.remove(NAME).unwrap_or_default();
-        let journal = Arc::clone(checkpoints.journal());
-        let progress = Arc::new(Progress::new(NAME.to_owned(), journal, restored.number));
         let keys = Keys::default();
         let key = Credentials { access_key_id: "i".to_owned(), access_key_secret: "s".to_owned() };
         keys.write().unwrap().insert("key".to_owned(), key);
+        let registry = Registry::default();
+        let mut lanes =
+            Lanes::restore(&node.state, &keys, &node.settings, &registry, &mut places).unwrap();
+        let restored = places.remove(NAME).unwrap_or_default();
+        let journal = Arc::clone(checkpoints.journal());
+        let progress = Arc::new(Progress::new(NAME.to_owned(), journal, restored.number));
         let longest = node.settings.max_line_bytes;
         let source = node.source(false);
         Self {
             reader: Reader::new(source, restored, Arc::clone(&progress), None, longest),
-            lane: Lane::start(&node.route(), keys, &node.settings, None).unwrap(),
+            lane: lanes.of(&node.route(), &keys, &node.settings, &registry).unwrap(),
+            lanes,
+            counters: registry.of("pipeline"),
             checkpoints,
             progress,
-            counters: Arc::default(),
             terms: Arc::default(),
             scratch: Scratch::default(),
         }
@@ -176,27 +183,58 @@ impl Agent {
         }
         let mut request = service.receive();
         let records = std::mem::take(&mut request.records);
-        let before = self.progress.since();
-        request.acknowledge();
+        let before = self.waits();
+        if service.take(&request) {
+            request.acknowledge();
+            self.until_known(before);
+            return Some(records);
+        }
+        request.refuse();
+        self.until_known(before);
+        Some(Vec::new())
+    }
+
+    /// What an acknowledgement ends.
+    fn waits(&self) -> (Option<Instant>, Vec<u64>) {
+        let spool = self.lane.spool();
+        let orders = spool.map(|spool| spool.waiting().into_iter().map(|(order, _)| order));
+        (self.progress.since().filter(|_| spool.is_none()), orders.into_iter().flatten().collect())
+    }
+
+    fn until_known(&self, (since, orders): (Option<Instant>, Vec<u64>)) {
         loop {
-            match self.progress.since() {
-                None if self.lane.idle() => return Some(records),
-                Some(next) if Some(next) != before => return Some(records),
-                _ => std::thread::yield_now(),
+            let (now, left) = self.waits();
+            let known = now != since || orders.iter().any(|order| !left.contains(order));
+            let more = now.is_some() || !left.is_empty();
+            if self.lane.idle() || (known && more) {
+                return;
             }
+            std::thread::yield_now();
         }
     }
 
     fn checkpoint(&self) {
         let places = || Places::from([(NAME.to_owned(), self.reader.standing())]);
+        let marks = self.lanes.marks();
         self.checkpoints.write(places).unwrap();
+        for (lane, mark) in marks {
+            lane.spool().unwrap().forget(mark);
+        }
     }
 
     /// Ends it; gives what the service got and could not say so.
-    fn kill(self, service: &Service) -> Option<Vec<String>> {
+    fn kill(self, service: &Service, received: bool) -> Option<Vec<String>> {
         let request = (!self.lane.idle()).then(|| service.receive());
         self.lane.close();
-        request.map(|mut request| std::mem::take(&mut request.records))
+        // Dropped here: the lane waits for its answer.
+        request.map(|mut request| {
+            let taken = received && service.take(&request);
+            if taken {
+                std::mem::take(&mut request.records)
+            } else {
+                Vec::new()
+            }
+        })
     }
 }
 
@@ -213,7 +251,12 @@ struct Scene {
 type Outcome = Result<(), String>;
 
 impl Scene {
-    fn start(home: &Path, batch_logs: usize, queue_bytes_per_destination: usize) -> Self {
+    fn start(
+        home: &Path,
+        batch_logs: usize,
+        queue_bytes_per_destination: usize,
+        guarantee: Guarantee,
+    ) -> Self {
         let settings = Settings {
             batch_logs,
             batch_seconds: 0.1,
@@ -224,9 +267,11 @@ impl Scene {
         let (logs, state) = (home.join("logs"), home.join("state"));
         std::fs::create_dir(&logs).unwrap();
         let container = Container::start(&logs);
-        let node = Node { logs, state, service: Service::start(), settings };
+        let node = Node { logs, state, service: Service::start(), settings, guarantee };
         let agent = Some(Agent::start(&node));
-        Self { node, agent, container, ledger: Ledger::default(), now: Instant::now() }
+        let once = guarantee == Guarantee::ExactlyOnce;
+        let ledger = Ledger::new(once);
+        Self { node, agent, container, ledger, now: Instant::now() }
     }
 
     fn agent(&mut self) -> &mut Agent {
@@ -317,8 +362,8 @@ impl Scene {
 
     fn kill(&mut self, received: bool) -> Outcome {
         let Some(agent) = self.agent.take() else { return Ok(()) };
-        let records = agent.kill(&self.node.service);
-        for record in records.into_iter().flatten().filter(|_| received) {
+        let records = agent.kill(&self.node.service, received);
+        for record in records.into_iter().flatten() {
             self.ledger.delivered(&record)?;
         }
         self.ledger.killed();
@@ -369,9 +414,10 @@ proptest! {
         ops in prop::collection::vec(op(), 1..80),
         batch_logs in 1..6_usize,
         queue in prop_oneof![Just(600_usize), Just(64 * 1024)],
+        guarantee in prop_oneof![Just(Guarantee::AtLeastOnce), Just(Guarantee::ExactlyOnce)],
     ) {
         let home = home();
-        let mut scene = Scene::start(home.path(), batch_logs, queue);
+        let mut scene = Scene::start(home.path(), batch_logs, queue, guarantee);
         for op in &ops {
             let outcome = scene.apply(op);
             prop_assert!(outcome.is_ok(), "{op:?}: {outcome:?}");
@@ -383,8 +429,14 @@ proptest! {
 
 /// A case that was found once, or that chance would seldom find.
 fn play(batch_logs: usize, ops: &[Op]) {
+    for guarantee in [Guarantee::AtLeastOnce, Guarantee::ExactlyOnce] {
+        play_with(batch_logs, ops, guarantee);
+    }
+}
+
+fn play_with(batch_logs: usize, ops: &[Op], guarantee: Guarantee) {
     let home = home();
-    let mut scene = Scene::start(home.path(), batch_logs, 64 * 1024);
+    let mut scene = Scene::start(home.path(), batch_logs, 64 * 1024, guarantee);
     for op in ops {
         scene.apply(op).unwrap();
     }
@@ -438,7 +490,7 @@ fn file_that_was_emptied_before_it_was_read_is_known_by_what_was_read() {
 #[test]
 fn pipe_that_is_called_like_a_log_does_not_stop_the_logs_beside_it() {
     let home = home();
-    let mut scene = Scene::start(home.path(), 1, 64 * 1024);
+    let mut scene = Scene::start(home.path(), 1, 64 * 1024, Guarantee::AtLeastOnce);
     let pipe = scene.node.logs.join("1.log");
     let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
@@ -453,7 +505,7 @@ fn pipe_that_is_called_like_a_log_does_not_stop_the_logs_beside_it() {
 #[test]
 fn copy_beside_the_current_file_does_not_end_it() {
     let home = home();
-    let mut scene = Scene::start(home.path(), 1, 64 * 1024);
+    let mut scene = Scene::start(home.path(), 1, 64 * 1024, Guarantee::AtLeastOnce);
     let acknowledge = Op::Acknowledge { requests: 1 };
     for op in [LINE, READ, acknowledge.clone()] {
         scene.apply(&op).unwrap();
