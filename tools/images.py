@@ -1,4 +1,6 @@
-"""Builds the three images: packages installed outside, copied in, tagged by what they hold.
+"""Builds the images: packages installed outside, copied in, tagged by what they hold.
+
+The three programs, and `myorder` for the example's programs that use the official SDK.
 
     python tools/images.py stage      installs into build/images/<program>/opt
     python tools/images.py build      stages, then builds those whose tag is not there yet
@@ -17,12 +19,14 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "images"
 PROGRAMS = ("operator", "agent", "ingest")
+EXAMPLE = "myorder"
 UV = str(ROOT / ".tools" / "bin" / "uv")
 VERSION = "0.1.0"
 WORKLOAD = "docker.io/library/python:3.11-slim-bookworm"
 """What the examples run. A cluster without a registry gets the local base image by that name."""
 
 _SOURCES = ("wire", "operator", "agent", "ingest", "images", "Cargo.lock", "uv.lock")
+_SOURCES += ("examples/myorder/Dockerfile",)
 
 
 def tag() -> str:
@@ -51,39 +55,10 @@ def stage(program: str) -> pathlib.Path:
     """Install `program` and all it needs; returns the build context."""
     context = OUT / program
     target = context / "opt"
-    shutil.rmtree(context, ignore_errors=True)
-    wheels = context / "wheels"
-    wheels.mkdir(parents=True)
-    requirements = context / "requirements.txt"
     package = f"loghub-{program}"
-    _run(
-        UV,
-        "export",
-        "--quiet",
-        "--frozen",
-        "--no-dev",
-        "--no-emit-workspace",
-        "--no-hashes",
-        "--no-header",
-        "--package",
-        package,
-        "-o",
-        str(requirements),
-    )
-    _run(
-        UV,
-        "pip",
-        "install",
-        "--quiet",
-        "--python",
-        "python3",
-        "--target",
-        str(target),
-        "--link-mode",
-        "copy",
-        "-r",
-        str(requirements),
-    )
+    _install(context, "--no-dev", "--package", package)
+    wheels = context / "wheels"
+    wheels.mkdir()
     for part in ("slswire", package):
         _run(UV, "build", "--quiet", "--wheel", "--package", part, "-o", str(wheels))
     _run(
@@ -99,21 +74,43 @@ def stage(program: str) -> pathlib.Path:
         *map(str, sorted(wheels.glob("*.whl"))),
     )
     shutil.rmtree(wheels)
+    return _finish(context, ROOT / "images" / program / "Dockerfile")
+
+
+def stage_example() -> pathlib.Path:
+    """Install the official SDK alone; the example's programs come in a ConfigMap."""
+    context = OUT / EXAMPLE
+    _install(context, "--only-group", EXAMPLE)
+    return _finish(context, ROOT / "examples" / EXAMPLE / "Dockerfile")
+
+
+def _install(context: pathlib.Path, *chosen: str) -> None:
+    """Install locked packages, none of the workspace, into a new context's opt/."""
+    shutil.rmtree(context, ignore_errors=True)
+    context.mkdir(parents=True)
+    requirements = context / "requirements.txt"
+    plain = ("--quiet", "--frozen", "--no-emit-workspace", "--no-hashes", "--no-header")
+    _run(UV, "export", *plain, *chosen, "-o", str(requirements))
+    where = ("--python", "python3", "--target", str(context / "opt"), "--link-mode", "copy")
+    _run(UV, "pip", "install", "--quiet", *where, "-r", str(requirements))
     requirements.unlink()
-    _run(sys.executable, "-m", "compileall", "-q", "-j", "2", str(target))
-    shutil.copy(ROOT / "images" / program / "Dockerfile", context / "Dockerfile")
+
+
+def _finish(context: pathlib.Path, dockerfile: pathlib.Path) -> pathlib.Path:
+    _run(sys.executable, "-m", "compileall", "-q", "-j", "2", str(context / "opt"))
+    shutil.copy(dockerfile, context / "Dockerfile")
     return context
 
 
 def build() -> None:
     """Build and load every image of the current tag."""
-    for program in PROGRAMS:
+    for program in (*PROGRAMS, EXAMPLE):
         started = time.monotonic()
         image = name(program)
         if _harness("has-image", image).returncode == 0:
             print(f"{image} is there", flush=True)
         else:
-            context = stage(program)
+            context = stage_example() if program == EXAMPLE else stage(program)
             _harness(
                 "build-image",
                 "--tag",
@@ -143,6 +140,7 @@ def main() -> int:
         case ["stage"]:
             for program in PROGRAMS:
                 print(stage(program))
+            print(stage_example())
         case ["build"]:
             build()
         case ["tag"]:

@@ -119,3 +119,18 @@ def test_no_agent_is_a_sentence_and_a_bad_address_wrong_usage():
     for admin in ("nowhere", "http://h", "https://h:1", "h:x"):
         with pytest.raises(errors.UsageError, match="--admin"):
             asking.explain("x", admin)
+
+
+async def test_file_of_the_node_is_explained_by_the_pipelines_that_read_files(loop, observe):
+    observe(
+        "system", input={"nodeFiles": {"paths": ["/var/log/*.log"], "exclude": ["/var/log/x*"]}}
+    )
+    observe("containers")
+    said = await answer(loop, "/var/log/app.log")
+    assert "taken by   system (generation 1)" in said
+    assert "Reading: its files are followed" in said
+    assert "containers" not in said
+    said = await answer(loop, "/var/log/x.log")
+    assert "not by     system: input.exclude leaves out /var/log/x.log" in said
+    said = await answer(loop, "/srv/a.log")
+    assert "not by     system: no path of input.paths means it" in said

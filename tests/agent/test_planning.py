@@ -100,3 +100,36 @@ def test_text_with_quotes_and_any_unicode_stays_json(make_pipeline, make_pod):
     pipeline = make_pipeline(tags={"static": {"odd": odd}})
     _, [entry] = build([pipeline], planning.Resident(make_pod()))
     assert dict(entry["sources"][0]["tags"])["odd"] == odd
+
+
+def test_files_of_the_node_are_one_source_and_take_no_pod(make_pipeline, make_pod):
+    files = {"nodeFiles": {"paths": ["/var/log/**/*.log"], "exclude": ["/var/log/x"]}}
+    pipeline = make_pipeline(input=files, tags={"static": {"team": "a"}})
+    plan = planning.build(
+        [pipeline],
+        [planning.Resident(make_pod())],
+        pods_dir="/var/log/pods",
+        node="node-1",
+        root="/host",
+    )
+    [entry] = json.loads(plan.text)["pipelines"]
+    assert entry["sources"] == [
+        {
+            "id": "node",
+            "dir": "",
+            "streams": [],
+            "source": "node-1",
+            "tags": [["__hostname__", "node-1"], ["_node_name_", "node-1"], ["team", "a"]],
+            "ended": False,
+            "files": {
+                "mounts": [{"at": "/", "dir": "/host"}],
+                "paths": ["/var/log/**/*.log"],
+                "exclude": ["/var/log/x"],
+                "maxDepth": 10,
+                "encoding": "UTF8",
+                "tailBytes": None,
+                "linksAnywhere": False,
+            },
+        }
+    ]
+    assert plan.matches == {}

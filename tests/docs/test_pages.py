@@ -44,6 +44,7 @@ KUBECTL = frozenset(
         "create",
         "delete",
         "describe",
+        "diff",
         "edit",
         "exec",
         "explain",
@@ -179,11 +180,14 @@ def commands(text: str) -> Iterator[list[str]]:
         lexer.whitespace_split = True
         lexer.commenters = "#"
         words: list[str] = []
+        to_file = False
         for word in lexer:
             if set(word) <= set("|;&()<>"):
-                yield from [words] if words else []
-                words = []
-            else:
+                to_file = word in {">", ">>"}
+                if not to_file:
+                    yield from [words] if words else []
+                    words = []
+            elif not to_file:
                 words.append(word)
         yield from [words] if words else []
 
@@ -241,7 +245,8 @@ def _kubectl(words: list[str]) -> str:
     if words[0] == "loghub":
         return refused(reference_pages.parsers()["loghub"], words[1:])
     for flag, value in itertools.pairwise(words):
-        if flag == "-f" and value != "-" and words[0] != "logs" and not (ROOT / value).exists():
+        # One without a folder was written by a command above it.
+        if flag in {"-f", "-k"} and "/" in value and not (ROOT / value).exists():
             return f"no {value}"
     return "" if words[0] in KUBECTL else f"no kubectl {words[0]}"
 
@@ -276,7 +281,7 @@ def test_commands_in_tables_and_sentences_are_taken_too():
         "kubectl loghub tial web",
         "helm instal x charts/loghub",
         "make dmo",
-        "kubectl apply -f nowhere",
+        "kubectl apply -f no/where",
         "loghub-ingest serve --dta x",
         "kubectl loghub logs web --since",
         "kubctl get pods",

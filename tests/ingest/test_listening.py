@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import http.client
 import ipaddress
 import json
 import os
@@ -18,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from harness.ingest import Service, free_port
+from harness.ingest import ROOT_KEY, Service, free_port
 from loghub_ingest import app, connections, listening, requests
 from loghub_ingest import service as services
 from loghub_ingest.storage import embedded
@@ -86,6 +87,18 @@ def answer_of(url: str, context=None):
         return urllib.request.urlopen(url, timeout=10, context=context)
     except urllib.error.HTTPError as fault:
         return fault
+
+
+def test_console_cookie_of_a_tls_address_goes_over_no_plain_one(running, tmp_path):
+    _, _, secure = running
+    context = ssl.create_default_context(cafile=str(tmp_path / "tls.crt"))
+    connection = http.client.HTTPSConnection("127.0.0.1", secure, context=context, timeout=10)
+    form = f"id={ROOT_KEY.access_key_id}&secret={ROOT_KEY.access_key_secret}"
+    connection.request("POST", "/console/login", form)
+    answer = connection.getresponse()
+    connection.close()
+    assert answer.status == 303
+    assert "; Secure" in answer.headers["set-cookie"]
 
 
 def test_every_address_answers_and_a_new_certificate_is_used_without_a_restart(running, tmp_path):
@@ -170,6 +183,7 @@ async def test_tracking_without_a_project_goes_to_the_default_one_and_nothing_el
         ({"LOGHUB_TLS_CERTIFICATE": "x"}, "--tls-listen, --tls-certificate and --tls-key"),
         ({"LOGHUB_TLS_LISTEN": "nowhere"}, "--tls-listen"),
         ({"LOGHUB_ACCESS_LOG": "some"}, "--access-log is 'some'"),
+        ({"LOGHUB_CONSOLE": "maybe"}, "--console is 'maybe': write on or off"),
     ],
 )
 def test_wrong_setting_is_named_with_the_way_out(tmp_path, monkeypatch, change, words):

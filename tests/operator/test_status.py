@@ -23,7 +23,12 @@ def home(cluster, namespace):
 @pytest.fixture
 def say(cluster, namespace):
     """Agents' reports: `say(NODE, version=..., pipelines=[...])`; they go with the test."""
+    # Of tests before: their agents would be waited for.
+    for left in cluster.list("AgentReport", SYSTEM):
+        cluster.delete("AgentReport", left["metadata"]["name"], SYSTEM)
     told = set()
+    for each in cluster.list("AgentReport", SYSTEM):  # of other tests: they would be counted
+        cluster.delete("AgentReport", each["metadata"]["name"], SYSTEM)
 
     def say(node: str, *pipelines: dict, version: int) -> None:
         name = f"{namespace}-{node}"
@@ -108,10 +113,10 @@ def test_status_sums_up_what_agents_report(cluster, home, say):
     say("b", entry(pipeline, lines=3, bytes=100), version=version_of(pipeline))
     say("c", version=version_of(pipeline))  # runs it, takes nothing, and so lists nothing
     matched = {"pods": 2, "containers": 4, "samples": ["shop/web-1", "shop/web-1"]}
-    found = until_status(cluster, "LogConfig", "lines", home, matched=matched)
-    assert found["agents"] == {
+    agents = {
         "desired": 3, "applied": 3, "failed": 0, "oldestGeneration": 1, "summary": "3/3",
     }  # fmt: skip
+    found = until_status(cluster, "LogConfig", "lines", home, matched=matched, agents=agents)
     assert (found["lines"], found["bytes"], found["lagSeconds"]) == (123, 9100, 60)
     assert (found["lostBytes"], found["lastLogTime"]) == ({"Deleted": 7}, "2026-01-01T00:00:00Z")
 
@@ -132,10 +137,10 @@ def test_agent_that_lags_and_agent_that_refuses_are_told_apart(cluster, home, sa
     found = cluster.until("LogConfig", "lines", home, Ready="False")
     assert found["reason"] == "AgentsFailed"
     assert "cannot" in found["message"]
-    status = cluster.get("LogConfig", "lines", home)["status"]
-    assert status["agents"] == {
+    agents = {
         "desired": 2, "applied": 0, "failed": 1, "oldestGeneration": 1, "summary": "0/2",
     }  # fmt: skip
+    until_status(cluster, "LogConfig", "lines", home, agents=agents)
     say("a", entry(new), version=version_of(new))
     say("b", entry(new), version=version_of(new))
     cluster.until("LogConfig", "lines", home, Ready="True")

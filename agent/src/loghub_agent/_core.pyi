@@ -6,6 +6,10 @@ def try_lines(rules_json: str, lines: list[str], received: tuple[int, int]) -> s
     # What `{"multiline": ..., "shaping": ...}` of a plan makes of sample lines.
     ...
 
+def why_not(files_json: str, path: str) -> str | None:
+    # Why a plan's `files` do not mean a path; None when they do.
+    ...
+
 class Core:
     # Moves bytes from container log files to acknowledged `PutLogs` requests.
     def __init__(self, state_dir: str, settings_json: str) -> None: ...

@@ -84,6 +84,7 @@ def _add_common(flags: _Flags) -> None:
         metavar="NAME",
     )
     flags.add("--pods-dir", "where container logs are", "/var/log/pods", metavar="DIR")
+    flags.add("--root", "where the node's own files are", "/", metavar="DIR")
     flags.add(
         "--state", "state directory, kept over restarts", "/var/lib/loghub-agent", metavar="DIR"
     )
@@ -147,6 +148,7 @@ def _common(options: argparse.Namespace, *, node: str, admin: str) -> settings.S
     return settings.Settings(
         state=pathlib.Path(options.state),
         pods_dir=pathlib.Path(options.pods_dir),
+        root=pathlib.Path(options.root),
         node=node,
         admin_listen=listen,
         drain_seconds=drain or 0.0,

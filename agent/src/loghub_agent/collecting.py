@@ -9,12 +9,13 @@ import asyncio
 import dataclasses
 import hashlib
 import logging
+import pathlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from loghub_agent import catalog, credentials, errors, inventory, planning, supervisor
+from loghub_agent import catalog, credentials, errors, inventory, planning, runtime, supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class Surroundings:
 
     pods_dir: str
     node: str
+    root: str = "/"
+    """Where the node's own files are."""
 
 
 class Collecting:
@@ -59,6 +62,7 @@ class Collecting:
         self.keys = keys
         self._surroundings = surroundings
         self._clock = clock
+        self.grounds = runtime.Grounds(pathlib.Path(surroundings.root))
         self._wake = asyncio.Event()
         self._handed_over = b""
         """Digest of the last plan, so that an unchanged one is not handed over again."""
@@ -143,11 +147,15 @@ class Collecting:
         self.on_news(news, False)
 
     def _build(self, versions: Mapping[str, catalog.Version]) -> planning.Plan:
+        residents = list(self.inventory.residents())
+        self.grounds.keep(each.id for resident in residents for each in resident.pod.containers)
         return planning.build(
             (version.pipeline for version in versions.values() if version.pipeline),
-            self.inventory.residents(),
+            residents,
             pods_dir=self._surroundings.pods_dir,
             node=self._surroundings.node,
+            root=self._surroundings.root,
+            ground=self.grounds.of,
         )
 
     async def _hand_over(
@@ -245,7 +253,7 @@ class Collecting:
             return stats.sources.get(key) == "Drained" or key[0] not in stats.pipelines
 
         released = self.inventory.release(plan.sources, is_drained)
-        if released:
+        if released or self.grounds.missing:
             self.poke()
         self._announce_sentences()
         self.on_news(False, released)

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from loghub_agent import collecting, hearing, matching, planning, pods, wishes
+from loghub_agent import _core, catalog, collecting, hearing, matching, planning, pods, wishes
 from loghub_agent.config import plan
 
 _MAX_PODS: Final = 20
@@ -29,9 +29,26 @@ def explain(asked: str, loop: collecting.Collecting, *, pods_dir: str) -> str:
         lines += [*_container(resident, container, loop, pods_dir), ""]
     if len(found) > _MAX_PODS:
         lines.append(f"... and {len(found) - _MAX_PODS} more; ask for NAMESPACE/POD/CONTAINER")
-    if not found:
+    if asked.startswith("/") and not found:
+        lines += _file(asked, loop)
+    if not lines:
         lines.append(_nothing(asked, loop, pods_dir))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _file(path: str, loop: collecting.Collecting) -> Iterator[str]:
+    """Yield what each pipeline that reads files of the node does with this one."""
+    versions = loop.catalog.wanted()
+    pipelines = [each.pipeline for each in versions.values() if each.pipeline]
+    for pipeline in sorted(pipelines, key=lambda each: each.name):
+        if not pipeline.is_of_node:
+            continue
+        reason = _core.why_not(f'{{"mounts":[],{pipeline.files_text}}}', path)
+        if reason:
+            yield f"  not by     {pipeline.name}: {reason}"
+            continue
+        yield f"  taken by   {pipeline.name} (generation {pipeline.generation})"
+        yield from _standing(pipeline.name, planning.NODE_SOURCE, loop)
 
 
 def _parts(asked: str, pods_dir: str) -> tuple[str, ...]:
@@ -88,7 +105,7 @@ def _container(
     refusals = {outcome.name: outcome.refusal for outcome in loop.catalog.outcomes()}
     troubles = loop.troubles()
     versions = loop.catalog.wanted()
-    for name in sorted(set(versions) | set(refusals)):
+    for name in sorted((set(versions) | set(refusals)) - _of_node(versions)):
         version = versions.get(name)
         refusal = refusals.get(name, "")
         if version is None or version.pipeline is None:
@@ -106,6 +123,11 @@ def _container(
             yield f"               {troubles[name]}"
     if not versions and not refusals:
         yield "  no pipeline has been given to this agent yet"
+
+
+def _of_node(versions: Mapping[str, catalog.Version]) -> set[str]:
+    """Pipelines that no container has to do with."""
+    return {name for name, each in versions.items() if each.pipeline and each.pipeline.is_of_node}
 
 
 def _why_not(
@@ -153,7 +175,7 @@ def _standing(name: str, source: str, loop: collecting.Collecting) -> Iterator[s
         return
     state = stats.sources[name, source]
     words = {
-        "Waiting": "no file there yet: the container has not written, or logs elsewhere",
+        "Waiting": "no file there yet: nothing was written, or it is elsewhere",
         "Reading": "its files are followed",
         "Drained": "it has ended, and everything is acknowledged",
     }

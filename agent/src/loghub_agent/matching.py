@@ -17,6 +17,8 @@ class Index:
         self._everywhere: list[plan.Pipeline] = []
         self._by_namespace: dict[str, list[plan.Pipeline]] = {}
         for pipeline in pipelines:
+            if pipeline.is_of_node:
+                continue
             if not pipeline.namespaces:
                 self._everywhere.append(pipeline)
             for namespace in pipeline.namespaces:

@@ -7,14 +7,17 @@ text to the core through `supervisor`. Equal input gives equal text, so an uncha
 import collections
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from loghub_agent import hearing, matching, pods, wishes
+from loghub_agent import hearing, matching, pods, runtime, wishes
 from loghub_agent.config import plan
 
 _SAMPLES: Final = 5
 """Pods named per pipeline in the AgentReport (contract)."""
+
+NODE_SOURCE: Final = "node"
+"""The id of the source that is the node's own files; a pod's has a slash."""
 
 SourceKey = tuple[str, str]
 """A pipeline's name and a source's id (`<log uid>/<container>`), as the core's stats name them."""
@@ -39,6 +42,16 @@ class Match:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class _Site:
+    """The node, as `build` was told of it."""
+
+    pods_dir: str
+    node: str
+    root: str
+    ground: Callable[[str], runtime.Ground | None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
     """The text for the core and what the agent itself needs to know about it."""
 
@@ -50,13 +63,21 @@ class Plan:
 
 
 def build(
-    pipelines: Iterable[plan.Pipeline], residents: Iterable[Resident], *, pods_dir: str, node: str
+    pipelines: Iterable[plan.Pipeline],
+    residents: Iterable[Resident],
+    *,
+    pods_dir: str,
+    node: str,
+    root: str = "/",
+    ground: Callable[[str], runtime.Ground | None] = lambda _: None,
 ) -> Plan:
     """Match every resident with every pipeline and render the core's plan.
 
-    `node` stands in where a pod has no address yet. A live pod wins over a deleted one with the
-    same log directory (a static pod whose mirror object was replaced).
+    `node` stands in where a pod has no address yet; `root` is where the node's own files are;
+    `ground` says what a container, by its runtime id, sees as its files. A live pod wins over a
+    deleted one with the same log directory (a static pod whose mirror object was replaced).
     """
+    site = _Site(pods_dir, node, root, ground)
     ordered = sorted(pipelines, key=lambda pipeline: pipeline.name)
     index = matching.Index(ordered)
     rendered: dict[str, list[str]] = collections.defaultdict(list)
@@ -73,14 +94,14 @@ def build(
                 if key not in seen:
                     seen.add(key)
                     taken.append(key)
-                    said = heard[container.name]
-                    source = _source(
-                        pipeline, resident, (container, said), pods_dir=pods_dir, node=node
-                    )
-                    rendered[pipeline.name].append(source)
+                    about = (container, heard[container.name])
+                    rendered[pipeline.name].append(_source(pipeline, resident, about, site))
             if len(taken) > before and not resident.gone:
                 _count(matches[pipeline.name], resident.pod, len(taken) - before)
         sources[resident.pod.uid] = tuple(taken)
+    for pipeline in ordered:
+        if pipeline.is_of_node:
+            rendered[pipeline.name].append(_node_source(pipeline, site))
     text = ",".join(
         f'{{{pipeline.head},"sources":[{",".join(rendered.get(pipeline.name, ()))}]}}'
         for pipeline in ordered
@@ -100,7 +121,7 @@ def _containers(
         container
         for container in pod.containers
         if matching.takes_container(pipeline, container.name, heard[container.name])
-        and _streams(pipeline, heard[container.name])
+        and (pipeline.files is not None or _streams(pipeline, heard[container.name]))
     )
 
 
@@ -124,21 +145,50 @@ def _source(
     pipeline: plan.Pipeline,
     resident: Resident,
     about: tuple[pods.Container, wishes.Said],
-    *,
-    pods_dir: str,
-    node: str,
+    site: _Site,
 ) -> str:
     pod, (container, said) = resident.pod, about
     own = _own_tags(pipeline, said)
     source = {
         "id": f"{pod.log_uid}/{container.name}",
-        "dir": f"{pods_dir}/{pod.directory}/{container.name}",
-        "source": pod.ip or node,
-        "tags": list((_tags(pipeline, pod, container, node) | own).items()),
+        "dir": f"{site.pods_dir}/{pod.directory}/{container.name}",
+        "source": pod.ip or site.node,
+        "tags": list((_tags(pipeline, pod, container, site.node) | own).items()),
         "ended": resident.ended,
     }
-    text = json.dumps(source, ensure_ascii=False, separators=(",", ":"))
-    return f'{text[:-1]},"streams":{_streams(pipeline, said)}}}'
+    if pipeline.files is None:
+        return f'{_json(source)[:-1]},"streams":{_streams(pipeline, said)}}}'
+    # The kubelet waits for its volumes before it takes the pod out of the API: who waited for that
+    # with a file open would wait for ever.
+    is_over = (pod.deleting or pod.finished) and not pod.running
+    source |= {"dir": "", "streams": [], "ended": resident.ended or is_over}
+    mounts = [dataclasses.asdict(mount) for mount in site.ground(container.id) or ()]
+    return _with_files(source, pipeline, mounts)
+
+
+def _node_source(pipeline: plan.Pipeline, site: _Site) -> str:
+    """The node's files as a source; the core adds each one's `__path__`."""
+    tags = {"__hostname__": site.node, "_node_name_": site.node} | dict(pipeline.static_tags)
+    source = {
+        "id": NODE_SOURCE,
+        "dir": "",
+        "streams": [],
+        "source": site.node,
+        "tags": [pair for pair in tags.items() if pair[1]],
+        "ended": False,
+    }
+    return _with_files(source, pipeline, [{"at": "/", "dir": site.root}])
+
+
+def _with_files(
+    source: Mapping[str, object], pipeline: plan.Pipeline, mounts: Sequence[Mapping[str, object]]
+) -> str:
+    files = f'"files":{{"mounts":{_json(mounts)},{pipeline.files_text}}}'
+    return f"{_json(source)[:-1]},{files}}}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _own_tags(pipeline: plan.Pipeline, said: wishes.Said) -> dict[str, str]:

@@ -32,6 +32,7 @@ _DEFAULT_GRACE_SECONDS: Final = 30
 _MAX_GRACE_SECONDS: Final = 300
 """How long a pod that vanished while running may keep its sources open; a guess."""
 _SECTIONS: Final = ("initContainers", "containers", "ephemeralContainers")
+_STATUSES: Final = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Container:
     image: str
     environment: tuple[tuple[str, str | None], ...] = ()
     """Variables with one of our prefixes; None stands for a value that is not in the pod."""
+    id: str = ""
+    """`<runtime>://<id>` of the one that runs or ran last; empty while nobody knows."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Pod:
     """Whether the phase is final."""
     running: bool = False
     """Whether a container was running when the pod was last seen."""
+    deleting: bool = False
+    """Whether somebody asked for its end."""
     grace_seconds: int = _DEFAULT_GRACE_SECONDS
 
     @property
@@ -91,9 +96,10 @@ def from_object(document: Mapping[str, Any]) -> Pod:
             ip=status.get("podIP") or "",
             labels=_interned(metadata.get("labels") or {}),
             annotations=_interned(annotations, limits.MAX_ANNOTATION_CHARACTERS),
-            containers=tuple(_containers(spec)),
+            containers=tuple(_containers(spec, _ids(status))),
             finished=status.get("phase") in _TERMINAL,
             running=_runs(status),
+            deleting=metadata.get("deletionTimestamp") is not None,
             grace_seconds=_grace(spec),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
@@ -106,13 +112,14 @@ def _interned(values: Mapping[str, str], longest: int = sys.maxsize) -> dict[str
     }
 
 
-def _containers(spec: Mapping[str, Any]) -> Iterator[Container]:
+def _containers(spec: Mapping[str, Any], ids: Mapping[str, str]) -> Iterator[Container]:
     for section in _SECTIONS:
         for container in spec.get(section) or ():
             yield Container(
                 sys.intern(container["name"]),
                 sys.intern(container.get("image") or ""),
                 tuple(_environment(container))[:MAX_VARIABLES],
+                ids.get(container["name"], ""),
             )
 
 
@@ -126,11 +133,18 @@ def _environment(container: Mapping[str, Any]) -> Iterator[tuple[str, str | None
                 yield sys.intern(name), value and sys.intern(value)
 
 
+def _statuses(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for section in _STATUSES:
+        yield from status.get(section) or ()
+
+
+def _ids(status: Mapping[str, Any]) -> dict[str, str]:
+    return {each["name"]: each.get("containerID") or "" for each in _statuses(status)}
+
+
 def _runs(status: Mapping[str, Any]) -> bool:
     return any(
-        (container.get("state") or {}).get("running") is not None
-        for section in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
-        for container in status.get(section) or ()
+        (container.get("state") or {}).get("running") is not None for container in _statuses(status)
     )
 
 
@@ -147,13 +161,16 @@ def to_state(pod: Pod) -> dict[str, Any]:
 
 
 def _saved(container: Container) -> list[Any]:
-    """Name and image, as older versions write it, and variables where there are some."""
+    """Name and image, as older versions write it, then variables and id where there are some."""
     variables = [list(variable) for variable in container.environment]
-    return [container.name, container.image, *([variables] if variables else [])]
+    more = [variables, container.id] if container.id else [variables] if variables else []
+    return [container.name, container.image, *more]
 
 
-def _restored(name: str, image: str, variables: Iterable[Iterable[str]] = ()) -> Container:
-    return Container(name, image, tuple((key, value) for key, value in variables))
+def _restored(
+    name: str, image: str, variables: Iterable[Iterable[str]] = (), container_id: str = ""
+) -> Container:
+    return Container(name, image, tuple((key, value) for key, value in variables), container_id)
 
 
 def from_state(state: Mapping[str, Any]) -> Pod:

@@ -29,6 +29,8 @@ class Settings:
     """The state directory: checkpoints of the core, memory of the control."""
     pods_dir: pathlib.Path
     """Where the kubelet keeps container logs."""
+    root: pathlib.Path
+    """Where the node's own files are, and those of containers' volumes."""
     node: str
     admin_listen: str
     """HOST:PORT, or empty for no admin port."""

@@ -28,6 +28,7 @@ from loghub_cli import (
     reading,
     results,
 )
+from loghub_cli.importing import command as importing
 from loghub_cli.rendering import Record, line
 from slswire.client import Client, Endpoint
 from slswire.errors import SlsError
@@ -70,6 +71,8 @@ def _command(options: argparse.Namespace) -> int:
     if options.command == "completion":
         print(completing.script(options.shell), end="")
         return _EXIT_FINE
+    if options.command == "import":
+        return importing.run(options)
     if options.command in inspecting.COMMANDS:
         return inspecting.run(options)
     # Wrong usage is said before anything is asked of a cluster.

@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_reading(commands)
     _add_inspecting(commands)
+    _add_import(commands)
     completion = commands.add_parser("completion", help="a script that completes at a shell's TAB")
     completion.description = _COMPLETION
     completion.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -162,6 +163,28 @@ def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     for command in (status, explain, matches, stores, agents):
         command.add_argument("-o", "--output", choices=["text", "json"], default="text")
         _add_cluster(command)
+
+
+def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    brought = commands.add_parser(
+        "import", help="other collectors' configurations as resources of this one"
+    )
+    brought.description = (
+        "Reads AliyunLogConfig and ClusterAliyunPipelineConfig, and configurations of Fluent Bit "
+        "and Promtail (alone or in a ConfigMap); prints resources, and to stderr what could not be "
+        "mapped and why. Nothing is applied. Exit status: 0 all was mapped, 1 not all, 2 wrong "
+        "usage."
+    )
+    brought.add_argument(
+        "-f", "--file", action="append", required=True, help="repeatable; '-' is the standard input"
+    )
+    brought.add_argument("-n", "--namespace", default="", help="of what is made (default: default)")
+    brought.add_argument(
+        "--into-project",
+        default="imported",
+        metavar="NAME",
+        help="LogProject where the source names none (default imported)",
+    )
 
 
 def _add_cluster(command: argparse.ArgumentParser) -> None:

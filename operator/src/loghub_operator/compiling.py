@@ -158,7 +158,7 @@ def pipeline(
             "containerNames": list(spec.selector.container_names),
             "excludeContainerNames": list(spec.selector.exclude_container_names),
         },
-        "input": {"stdout": {"streams": list(spec.input.stdout.streams)}},
+        "input": _explicit(spec.input),
         "tags": {"static": dict(spec.tags.static), "podLabels": dict(spec.tags.pod_labels)},
     }
     if spec.selector.opt_in is not None:

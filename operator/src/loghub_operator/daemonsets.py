@@ -55,6 +55,10 @@ def owner_of(found: dict[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
+_ROOT: Final = "/host"
+"""Where an agent that reads files has the node's file system."""
+
+
 def _pod(owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str) -> dict[str, Any]:
     pod: dict[str, Any] = {
         "serviceAccountName": "loghub-agent",
@@ -69,6 +73,7 @@ def _pod(owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str) ->
                 "hostPath": {"path": "/var/lib/loghub-agent", "type": "DirectoryOrCreate"},
             },
             {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
+            *_file_volumes(spec),
         ],
     }
     optional = {
@@ -78,6 +83,37 @@ def _pod(owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str) ->
         "priorityClassName": spec.priority_class_name,
     }
     return pod | {key: value for key, value in optional.items() if value}
+
+
+def _file_volumes(spec: agents.CollectionAgentSpec) -> list[dict[str, Any]]:
+    """What is needed for files inside containers and of the node.
+
+    A volume's directory, a container's layers and the runtime's state lie where a node's
+    configuration says: one root is the only set of directories that is right on every node. It is
+    read-only. No process of the node is visible (no hostPID), no capability lets the agent mount
+    or trace, and what it may read is what a pipeline's paths mean.
+    """
+    if spec.host_access == "Logs":
+        return []
+    return [{"name": "host", "hostPath": {"path": "/"}}]
+
+
+def _file_mounts(spec: agents.CollectionAgentSpec) -> list[dict[str, Any]]:
+    """The node's root in the agent.
+
+    HostToContainer: volumes that are mounted later are seen, and those that are unmounted on the
+    node are so here too. Without it an agent would keep each volume that was there at its start.
+    """
+    if spec.host_access == "Logs":
+        return []
+    mount = {"name": "host", "mountPath": _ROOT, "readOnly": True}
+    return [{**mount, "mountPropagation": "HostToContainer"}]
+
+
+def _capabilities(spec: agents.CollectionAgentSpec) -> dict[str, list[str]]:
+    """None of root's, but for files one: applications' files are often readable by them alone."""
+    added = {} if spec.host_access == "Logs" else {"add": ["DAC_READ_SEARCH"]}
+    return {"drop": ["ALL"], **added}
 
 
 def _container(
@@ -100,6 +136,7 @@ def _container(
             {"name": "LOGHUB_NAMESPACE", "valueFrom": field("metadata.namespace")},
             {"name": "LOGHUB_POOL", "value": owner["name"]},
             {"name": "LOGHUB_POOL_UID", "value": owner["uid"]},
+            *([] if spec.host_access == "Logs" else [{"name": "LOGHUB_ROOT", "value": _ROOT}]),
             *spec.extra_env,
         ],
         "ports": [{"name": "admin", "containerPort": _ADMIN_PORT}],
@@ -111,11 +148,12 @@ def _container(
             "runAsUser": 0,
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
+            "capabilities": _capabilities(spec),
         },
         "volumeMounts": [
             {"name": "pods", "mountPath": "/var/log/pods", "readOnly": True},
             {"name": "state", "mountPath": "/var/lib/loghub-agent"},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod alone
+            *_file_mounts(spec),
         ],
     }

@@ -110,7 +110,7 @@ class _Operator:
         self.ready = True
         """Whether it knows the world; one that waits to lead is ready to."""
         self._watches = measuring.Watches()
-        ctx.later = self.queue.add_later
+        ctx.later, ctx.changed = self.queue.add_later, self._changed
         measuring.QUEUED.set_function(lambda: len(self.queue))
 
     def stuck(self) -> Iterator[str]:

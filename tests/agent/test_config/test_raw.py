@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from loghub_agent import errors
-from loghub_agent.config import raw
+from loghub_agent.config import inputs, raw
 
 SUBJECT = "LogPipeline loghub-system/shop-orders"
 GOOD = {
@@ -65,7 +65,7 @@ def test_complete_document_is_read():
         "app",
         "tier",
     ]
-    assert spec.streams == ("Stdout", "Stderr")
+    assert spec.input == inputs.Input(streams=("Stdout", "Stderr"))
     assert spec.multiline == raw.Multiline("", r"^\d{4}-", "", "", "5s", 524288)
     assert spec.label_tags == {"app": "_app_"}
 
@@ -83,7 +83,20 @@ def test_optional_section_may_be_missing(path, value):
         ("destination.proxy", "p", "spec.destination.proxy", "correct the spelling"),
         ("select.podLabels.matchLabel", {}, "spec.select.podLabels.matchLabel", "known here"),
         ("input.stdout.stream", [], "spec.input.stdout.stream", "is not a field"),
-        ("input.containerFiles", {}, "spec.input.containerFiles", "is not a field"),
+        ("input.files", {}, "spec.input.files", "is not a field"),
+        ("input.nodeFiles", {"paths": ["/a"]}, "spec.input", "exactly one of stdout, c"),
+        ("input", {"nodeFiles": {}}, "spec.input.nodeFiles.paths", "name at least one file"),
+        ("input", {"nodeFiles": {"paths": ["a"]}}, "spec.input.nodeFiles.paths[0]", "absolute"),
+        ("input", {"nodeFiles": {"paths": ["/a/../b"]}}, "spec.input.nodeFiles.paths[0]", ".."),
+        ("input", {"nodeFiles": {"paths": ["/a"], "exclude": ["b"]}},
+         "spec.input.nodeFiles.exclude[0]", "absolute"),
+        ("input", {"nodeFiles": {"paths": ["/a"] * 65}}, "spec.input.nodeFiles.paths", "at most"),
+        ("input", {"nodeFiles": {"paths": ["/a"], "maxDepth": 101}},
+         "spec.input.nodeFiles.maxDepth", "between 0 and 100"),
+        ("input", {"nodeFiles": {"paths": ["/a"], "encoding": "gbk"}},
+         "spec.input.nodeFiles.encoding", "UTF8, GBK"),
+        ("input", {"nodeFiles": {"paths": ["/a"], "tailBytes": 1}},
+         "spec.input.nodeFiles.tailBytes", "startAt: End"),
         ("multiline.ends", "x", "spec.multiline.ends", "is not a field"),
         ("tags.env", {}, "spec.tags.env", "is not a field"),
         ("origin.extra", "x", "spec.origin.extra", "is not a field"),
@@ -109,7 +122,7 @@ def test_optional_section_may_be_missing(path, value):
          "spec.select.podLabels.matchExpressions[0].values", "at least one value"),
         ("select.podLabels.matchExpressions.0.operator", "Exists",
          "spec.select.podLabels.matchExpressions[0].values", "must be empty"),
-        ("input", {}, "spec.input.stdout", "the one input"),
+        ("input", {}, "spec.input", "has nothing; it must have exactly one"),
         ("input.stdout.streams", ["stdout"], "spec.input.stdout.streams[0]", "Stdout or Stderr"),
         ("multiline.start", REMOVED, "spec.multiline", "either preset or some of"),
         ("multiline.preset", "Java", "spec.multiline", "either preset or some of"),
@@ -132,3 +145,18 @@ def test_faulty_document_is_refused_with_object_field_and_way_out(path, value, f
 def test_spec_that_is_no_map_is_refused(document):
     with pytest.raises(errors.RefusedError, match="spec must be a map"):
         raw.read(document, subject=SUBJECT)
+
+
+def test_files_of_the_node_are_read_with_their_defaults():
+    files = {"nodeFiles": {"paths": ["/var/log/*.log"], "startAt": "End", "tailBytes": 9}}
+    spec = raw.read(changed("input", files), subject=SUBJECT)
+    assert spec.input == inputs.Input(
+        files=inputs.Files(
+            of_node=True,
+            paths=("/var/log/*.log",),
+            exclude=(),
+            max_depth=10,
+            encoding="UTF8",
+            tail_bytes=9,
+        )
+    )

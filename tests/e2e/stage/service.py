@@ -32,6 +32,7 @@ class Record:
     content: str
     stream: str
     tags: dict[str, str]
+    fields: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def pod(self) -> str:
@@ -49,6 +50,11 @@ class Service:
     def records(self, logstore: str, *, project: str, namespace: str) -> list[Record]:
         """All of a Logstore of LogProject `namespace/project`; nothing before it is there."""
         return self._read(logstore, (project, namespace), ("begin", "end"))
+
+    def has_field(self, logstore: str, field: str, *, project: str, namespace: str) -> bool:
+        """Whether any record of a Logstore has the field."""
+        found = self.records(logstore, project=project, namespace=namespace)
+        return any(field in record.fields for record in found)
 
     def received(
         self, logstore: str, *, project: str, namespace: str, within: tuple[int, int]
@@ -128,7 +134,8 @@ def _position(cursor: str) -> int:
 
 def _record(group: LogGroup, log: Log) -> Record:
     fields = dict(log.contents)
-    return Record(fields.get("content", ""), fields.get("_source_", ""), dict(group.tags))
+    tags = dict(group.tags)
+    return Record(fields.get("content", ""), fields.get("_source_", ""), tags, fields)
 
 
 def numbers(records: list[Record]) -> list[int]:

@@ -1,10 +1,13 @@
 """Logging in, what the session's cookie is, and when it ends."""
 
 import pytest
+from starlette.requests import Request
 
 from harness.ingest import ROOT_KEY, Service
-from loghub_ingest.console import attempts, sessions
-from loghub_ingest.storage import contract
+from loghub_ingest import service as services
+from loghub_ingest.console import attempts, entering, protection, sessions
+from loghub_ingest.storage import contract, embedded
+from slswire import errors
 
 IDENT, SECRET = ROOT_KEY.access_key_id, ROOT_KEY.access_key_secret
 
@@ -106,6 +109,22 @@ def test_deleted_key_opens_nothing_from_then_on(service, mint, visitor, as_api):
     assert visitor.get("/projects").status == 200
     as_api(lambda api: api.delete_key(minted.access_key_id))
     assert visitor.get("/projects").document["errorCode"] == "SessionExpired"
+
+
+def test_key_whose_secret_changed_opens_nothing(tmp_path):
+    storage = embedded.Embedded(tmp_path / "data")
+    of, found = services.make(storage, ()), sessions.Sessions()
+    storage.create_project("shop", "")
+    storage.add_key(key(secret="before"))
+    token, _ = found.open(key(secret="before"))
+    cookie = f"{protection.COOKIE}={token}".encode()
+    request = Request({"type": "http", "headers": [(b"cookie", cookie)]})
+    assert entering.whose(request, of, found)[1].ident == "one"
+    storage.delete_key("one")
+    storage.add_key(key(secret="after"))
+    with pytest.raises(errors.SlsError, match="SessionExpired"):
+        entering.whose(request, of, found)
+    storage.close()
 
 
 def test_too_many_failures_have_to_wait(tmp_path, visitor):

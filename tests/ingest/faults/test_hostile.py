@@ -107,21 +107,20 @@ def lying_bodies() -> dict[str, tuple[bytes, int, str]]:
     }
 
 
-async def test_bodies_that_lie_are_refused_and_nothing_is_stored(running):
-    table: collections.Counter[str] = collections.Counter()
+async def test_bodies_that_lie_are_refused_and_nothing_is_stored(running, row):
     async with running.client() as client:
         before = await client.get_cursor("shop-project", "web", 0, "end")
         for what, (body, raw_size, kind) in lying_bodies().items():
             status, code = await exchange(running, signed(body, raw_size, kind))
             assert status in {400, 413}, (what, status, code)
             assert code.startswith(("PostBody", "Invalid")), (what, code)
-            table[code] += 1
+            row.tried += 1
+            row.refused += 1
         assert await client.get_cursor("shop-project", "web", 0, "end") == before
-    print(f"lying bodies: tried {table.total()}, refused rightly {dict(table)}, lost 0, crashed 0")
     await serves(running)
 
 
-async def test_random_damage_of_a_signed_request_never_gives_a_server_error(running):
+async def test_random_damage_of_a_signed_request_never_gives_a_server_error(running, row):
     dice = random.Random(3)  # noqa: S311 - repeatable
     request = signed(compress.compress("lz4", GOOD), len(GOOD), "lz4")
     table: collections.Counter[int] = collections.Counter()
@@ -132,9 +131,11 @@ async def test_random_damage_of_a_signed_request_never_gives_a_server_error(runn
         # The service may rightly wait for more where the length was made larger.
         with contextlib.suppress(TimeoutError):
             status, code = await asyncio.wait_for(exchange(running, bytes(damaged)), 2)
+            row.refused += status >= 400
+            row.crashed += status >= 500
             assert status < 500, (status, code, bytes(damaged))
             table[status] += 1
-    print(f"damaged requests: tried 400, answers by status {dict(table)}")
+    row.tried += 400
     assert table[200] < 200
     await serves(running)
 
@@ -152,17 +153,19 @@ async def test_random_damage_of_a_signed_request_never_gives_a_server_error(runn
         "a" * 9000,
     ],
 )
-async def test_hostile_names_create_and_find_nothing(running, name):
+async def test_hostile_names_create_and_find_nothing(running, name, row):
     files = sorted(path.name for path in running.data.parent.iterdir())
     path = f"/logstores/{name}/shards/lb"
     status, code = await exchange(running, signed(GOOD, len(GOOD), "", path))
     assert (400 <= status < 500) or status == 0, (status, code)
+    row.tried += 1
+    row.refused += 1
     assert sorted(path.name for path in running.data.parent.iterdir()) == files
     await serves(running)
 
 
 @pytest.mark.slow
-async def test_ten_thousand_open_connections_leave_others_served(running):
+async def test_ten_thousand_open_connections_leave_others_served(running, row):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < CONNECTIONS + 500:
         pytest.skip(f"the limit of open files is {hard}")
@@ -172,6 +175,7 @@ async def test_ten_thousand_open_connections_leave_others_served(running):
         for number in range(CONNECTIONS):
             _, writer = await asyncio.open_connection("127.0.0.1", running.port)
             opened.append(writer)
+            row.tried += 1
             match number % 4:
                 case 0:  # a head that never ends
                     writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nx-")
@@ -191,7 +195,7 @@ async def test_ten_thousand_open_connections_leave_others_served(running):
     await serves(running)
 
 
-async def test_reader_that_takes_nothing_does_not_hold_others_up(running):
+async def test_reader_that_takes_nothing_does_not_hold_others_up(running, row):
     async with running.client() as client:
         wide = LogGroup((Log(int(time.time()), (("k", secrets.token_hex(500_000)),)),))
         cursor = await client.get_cursor("shop-project", "web", 0, "end")
@@ -209,13 +213,14 @@ async def test_reader_that_takes_nothing_does_not_hold_others_up(running):
         _, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1)
         writer.write(f"GET {path}?{text} HTTP/1.1\r\n{lines}\r\n".encode())
         writers.append(writer)
+        row.tried += 1
     await serves(running)
     for writer in writers:
         writer.transport.abort()
     await serves(running)
 
 
-async def test_clock_that_steps_keeps_order_and_cursors_by_time(tmp_path, monkeypatch):
+async def test_clock_that_steps_keeps_order_and_cursors_by_time(tmp_path, monkeypatch, row):
     hour = 3600 * 1_000_000_000
     now = [time.time_ns()]
     monkeypatch.setattr(committer.time, "time_ns", lambda: now[0])
@@ -227,6 +232,7 @@ async def test_clock_that_steps_keeps_order_and_cursors_by_time(tmp_path, monkey
     sequences = []
 
     async def write_after(step: int) -> None:
+        row.tried += 1
         now[0] += step
         block = lz4.block.compress(b"text", store_size=False)
         sequences.append(await storage.append(contract.NewGroup(store.ident, 0, block, 4, 1, 5, 5)))

@@ -4,7 +4,9 @@ import asyncio
 import base64
 import os
 import random
+import sys
 import time
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
@@ -63,9 +65,44 @@ class Writer:
                 self.acknowledged.add(self.sent)
 
 
+class Packing(Service):
+    """A service that closes, packs and deletes segments all the time."""
+
+    def command(self) -> list[str]:
+        code = (
+            "from loghub_ingest import cli, serving\n"
+            "from loghub_ingest.storage import embedded, segments\n"
+            "segments.SEGMENT_BYTES, serving.PACK_SECONDS = 3000, 0.02\n"
+            "embedded.LOG_KEPT_SECONDS = 0.1\n"
+            "raise SystemExit(cli.main())\n"
+        )
+        return [sys.executable, "-c", code]
+
+
+@pytest.fixture
+def packing(tmp_path) -> Iterator[Packing]:
+    running = Packing(tmp_path / "data", "--pack-after", "0s")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_killed_while_segments_are_packed_keeps_every_acknowledged_record(
+    packing: Packing, row
+):
+    await killed_at_random_instants(packing, row)
+    assert len(list((packing.data / "segments").glob("*.pack"))) > 5
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # eight starts of the service, each with patience for a busy machine
-async def test_killed_at_random_instants_keeps_every_acknowledged_record(service: Service):
+async def test_killed_at_random_instants_keeps_every_acknowledged_record(service: Service, row):
+    await killed_at_random_instants(service, row)
+
+
+async def killed_at_random_instants(service: Service, row) -> None:
     dice = random.Random(7)  # noqa: S311 - repeatable
     writers = [Writer(number) for number in range(WRITERS)]
     async with service.client() as client:
@@ -75,6 +112,7 @@ async def test_killed_at_random_instants_keeps_every_acknowledged_record(service
             tasks = [asyncio.create_task(writer.run(client)) for writer in writers]
             await asyncio.sleep(dice.uniform(0.05, 0.5))
             await asyncio.to_thread(service.kill)
+            row.tried += 1
             await asyncio.to_thread(service.start)
             for task in tasks:
                 task.cancel()
@@ -84,6 +122,7 @@ async def test_killed_at_random_instants_keeps_every_acknowledged_record(service
     assert len(everything) == len(set(everything)), "a record is there twice"
     acknowledged = {f"{each.name} {number}" for each in writers for number in each.acknowledged}
     assert len(acknowledged) > 50
+    row.lost += len(acknowledged - set(everything))
     assert acknowledged <= set(everything)
     for shard in shards:
         for writer in writers:

@@ -13,6 +13,8 @@ use crate::plan::{Compression, Settings, Source};
 /// A log group in the making.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// Its lines are of no container runtime: there is no time of writing and no stream.
+    plain: bool,
     shaping: Option<Shaping>,
     body: Vec<u8>,
     /// Records in it.
@@ -51,6 +53,12 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 impl Batch {
+    /// An empty one; `plain` says that its lines are of no container runtime.
+    #[must_use]
+    pub fn new(plain: bool) -> Self {
+        Self { plain, ..Self::default() }
+    }
+
     /// Takes records apart by `shaper` from now on, or ships them as they are.
     pub fn change_shaper(&mut self, shaper: Option<Shaper>, counters: &Arc<Counters>) {
         self.shaping = shaper.map(|shaper| Shaping { shaper, counters: Arc::clone(counters) });
@@ -63,16 +71,18 @@ impl Batch {
         let stamp = text(record.stamp);
         let written: [(&[u8], &[u8]); 2] =
             [(b"_time_", stamp.as_bytes()), (b"_source_", record.stream.name().as_bytes())];
+        let written = written.get(..if self.plain { 0 } else { 2 }).unwrap_or_default();
         if let Some(Shaping { shaper, counters }) = &mut self.shaping {
             let received = When { seconds: record.time, nanos: record.time_ns };
             let outcome = shaper.shape(&content, received, now);
             outcome.count(&counters.parsing);
             let Ok(when) = outcome.kept else { return };
-            let fields = shaper.pairs(&content).chain(written);
+            let fields = shaper.pairs(&content).chain(written.iter().copied());
             slswire::group::log_of(&mut self.body, when.seconds, when.nanos, fields);
         } else {
-            let fields = [(&b"content"[..], content.as_bytes()), written[0], written[1]];
-            slswire::group::log(&mut self.body, record.time, record.time_ns, &fields);
+            let content = [(&b"content"[..], content.as_bytes())];
+            let fields = content.into_iter().chain(written.iter().copied());
+            slswire::group::log_of(&mut self.body, record.time, record.time_ns, fields);
         }
         self.logs += 1;
         self.bytes += record.content.len() as u64;
@@ -87,7 +97,8 @@ impl Batch {
 
     /// Ends the group and leaves an empty batch.
     pub fn seal(&mut self, source: &Source, compression: Compression) -> Sealed {
-        let empty = Self { shaping: self.shaping.take(), ..Self::default() };
+        let shaping = self.shaping.take();
+        let empty = Self { plain: self.plain, shaping, ..Self::default() };
         let done = std::mem::replace(self, empty);
         let mut raw = done.body;
         slswire::group::text(&mut raw, "", &source.source);

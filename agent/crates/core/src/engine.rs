@@ -1,17 +1,19 @@
 //! The core as its owner sees it: a plan in, statistics out, a threads that read in between.
 
+mod telling;
+mod trees;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use slswire::signature::Credentials;
 
 use crate::checkpoints::{Checkpoints, Places, Standing};
-use crate::counters::{Counters, Registry, Snapshot};
+use crate::counters::{Counters, Registry};
 use crate::delivery::Lane;
 use crate::files::Scratch;
 use crate::http::Keys;
@@ -21,10 +23,11 @@ use crate::parsing::{Shape, Shaper};
 use crate::plan::{self, Plan, Settings};
 use crate::progress::Progress;
 use crate::schedule::{Heard, Schedule};
-use crate::slot::{self, Change, Slot, State, Told};
+use crate::slot::{self, Change, Slot};
 use crate::source::Reader;
 use crate::terms::Terms;
 use crate::watching::Watching;
+use trees::Stand;
 
 /// Between two checkpoint documents: what a power cut repeats at the most, besides what is in flight.
 const CHECKPOINT: Duration = Duration::from_secs(1);
@@ -46,7 +49,16 @@ struct Running {
     lane: Arc<Lane>,
     terms: Arc<Terms>,
     counters: Arc<Counters>,
+    /// A log that a tree found stands here too.
     sources: BTreeMap<String, (plan::Source, Arc<Slot>)>,
+    trees: BTreeMap<String, (plan::Source, Arc<Stand>)>,
+}
+
+/// What a data thread steps.
+#[derive(Debug, Clone)]
+enum Task {
+    Source(Arc<Slot>),
+    Tree(Arc<Stand>),
 }
 
 impl Running {
@@ -87,7 +99,7 @@ struct Keeping {
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
-    slots: RwLock<HashMap<u64, Arc<Slot>>>,
+    tasks: RwLock<HashMap<u64, Task>>,
     schedule: Schedule,
     watching: Watching,
     checkpoints: Checkpoints,
@@ -103,24 +115,6 @@ struct Shared {
 pub struct Core {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Stats {
-    pipelines: BTreeMap<String, Snapshot>,
-    sources: BTreeMap<String, SourceStats>,
-    open_deleted_files: usize,
-    watches: usize,
-    checkpoint_writes: u64,
-    complaints: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct SourceStats {
-    state: State,
-    lines: u64,
-    files: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -145,7 +139,7 @@ impl Core {
                 started: Instant::now(),
                 numbered: 0,
             }),
-            slots: RwLock::default(),
+            tasks: RwLock::default(),
             schedule: Schedule::default(),
             watching: Watching::start(),
             checkpoints,
@@ -194,6 +188,9 @@ impl Core {
                 for (_, slot) in running.sources.values() {
                     self.shared.remove(slot);
                 }
+                for (_, stand) in running.trees.values() {
+                    self.shared.forget(stand.number);
+                }
             }
             keep
         });
@@ -218,44 +215,14 @@ impl Core {
         self.shared.keys.write().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
-    /// Counters and states as a JSON document.
-    ///
-    /// # Errors
-    /// It cannot be written as JSON.
-    pub fn stats(&self) -> io::Result<String> {
-        let now = Instant::now();
-        let mut complaints = self.shared.checkpoints.complaints();
-        complaints.extend(self.shared.watching.complaint());
-        let mut stats = Stats {
-            pipelines: BTreeMap::new(),
-            sources: BTreeMap::new(),
-            open_deleted_files: 0,
-            watches: self.shared.watching.watches(),
-            checkpoint_writes: self.shared.checkpoints.writes(),
-            complaints,
-        };
-        let inner = lock(&self.shared.inner);
-        stats.complaints.extend(inner.lanes.complaints());
-        for (name, running) in &inner.pipelines {
-            let mut lag = running.lane.age(&running.counters);
-            for (id, (_, slot)) in &running.sources {
-                let Told { state, lines, files, open_deleted, lag: behind } = slot.told(now);
-                lag = lag.max(behind);
-                stats.open_deleted_files += open_deleted;
-                stats.sources.insert(key(name, id), SourceStats { state, lines, files });
-            }
-            let snapshot = running.counters.snapshot(lag.as_secs_f64());
-            stats.pipelines.insert(name.clone(), snapshot);
-        }
-        Ok(serde_json::to_string(&stats)?)
-    }
-
     /// Whether everything read is acknowledged and every file is at its end.
     #[must_use]
     pub fn idle(&self) -> bool {
         let inner = lock(&self.shared.inner);
         let mut slots = inner.pipelines.values().flat_map(|each| each.sources.values());
-        slots.all(|(_, slot)| slot.idle()) && inner.lanes.idle()
+        let mut trees = inner.pipelines.values().flat_map(|each| each.trees.values());
+        let found = trees.all(|(_, stand)| stand.idle());
+        found && slots.all(|(_, slot)| slot.idle()) && inner.lanes.idle()
     }
 
     /// Stops reading, delivers what is in flight, writes the checkpoints; false when the time was
@@ -292,7 +259,7 @@ impl Core {
         }
         let mut inner = lock(&self.shared.inner);
         inner.lanes.close();
-        self.shared.slots.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.tasks().clear();
         inner.pipelines.clear();
     }
 }
@@ -312,9 +279,17 @@ impl Shared {
     fn read(&self) {
         let mut scratch = Scratch::default();
         while let Some((number, heard)) = self.schedule.take() {
-            let known = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-            let Some(slot) = known.get(&number).cloned() else { continue };
+            let known = self.tasks.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(task) = known.get(&number).cloned() else { continue };
             drop(known);
+            let slot = match task {
+                Task::Source(slot) => slot,
+                Task::Tree(stand) => {
+                    let rest = self.grow(&stand, heard);
+                    self.schedule.done(number, rest, Instant::now());
+                    continue;
+                }
+            };
             let (rest, news) = slot.step(heard, &self.settings, &self.watching, &mut scratch);
             self.schedule.done(number, rest, Instant::now());
             if news {
@@ -371,29 +346,38 @@ impl Shared {
                 for (id, (_, slot)) in &running.sources {
                     places.insert(key(name, id), slot.standing());
                 }
+                for (_, stand) in running.trees.values() {
+                    stand.save(&mut places);
+                }
             }
             places
         })?;
-        for (lane, mark) in marks {
-            if let Some(spool) = lane.spool() {
-                spool.forget(mark);
-            }
-        }
+        Lanes::forget(&marks);
         Ok(())
     }
 
+    fn tasks(&self) -> RwLockWriteGuard<'_, HashMap<u64, Task>> {
+        self.tasks.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn remove(&self, slot: &Slot) {
-        self.schedule.remove(slot.number);
-        self.watching.forget(slot.number);
-        self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(&slot.number);
+        self.forget(slot.number);
+    }
+
+    fn forget(&self, number: u64) {
+        self.schedule.remove(number);
+        self.watching.forget(number);
+        self.tasks().remove(&number);
     }
 
     fn apply_one(&self, inner: &mut Inner, mut spec: plan::Pipeline) -> Result<(), String> {
         let sources = std::mem::take(&mut spec.sources);
         let outcome = self.change(inner, &spec);
+        let (trees, sources) = sources.into_iter().partition(|source| source.files.is_some());
         // After a refusal the last good form keeps running, with the containers of today.
+        let found = self.set_trees(inner, &spec.name, trees);
         self.set_sources(inner, &spec.name, sources);
-        outcome
+        outcome.and(found)
     }
 
     fn change(&self, inner: &mut Inner, spec: &plan::Pipeline) -> Result<(), String> {
@@ -418,6 +402,7 @@ impl Shared {
             terms: Arc::new(Terms::new(&spec.delivery)),
             counters: self.counters.of(&spec.name),
             sources: BTreeMap::new(),
+            trees: BTreeMap::new(),
         });
         if running.spec.multiline != spec.multiline {
             running.change_all(|| Change::Rule(rule.clone()));
@@ -460,29 +445,30 @@ impl Shared {
             } else {
                 *numbered += 1;
                 let standing = restored.remove(&key(name, &id)).unwrap_or_default();
-                self.start(running, &source, standing, *numbered)
+                let reader = self.reader(running, &source, standing);
+                self.start(running, &source, reader, *numbered)
             };
             running.sources.insert(id, (source, slot));
         }
-        for (_, slot) in known.values() {
-            self.remove(slot);
-        }
-        for (_, slot) in running.sources.values() {
-            if running.spec.paused {
-                self.schedule.remove(slot.number);
+        for (id, (source, slot)) in known {
+            // Logs stay as long as their tree.
+            if trees::tree_of(&id).is_some_and(|tree| running.trees.contains_key(tree)) {
+                running.sources.insert(id, (source, slot));
             } else {
-                self.schedule.add(slot.number);
+                self.remove(&slot);
+            }
+        }
+        let sources = running.sources.values().map(|(_, slot)| slot.number);
+        for number in sources.chain(running.trees.values().map(|(_, stand)| stand.number)) {
+            if running.spec.paused {
+                self.schedule.remove(number);
+            } else {
+                self.schedule.add(number);
             }
         }
     }
 
-    fn start(
-        &self,
-        running: &Running,
-        source: &plan::Source,
-        standing: Standing,
-        number: u64,
-    ) -> Arc<Slot> {
+    fn reader(&self, running: &Running, source: &plan::Source, standing: Standing) -> Reader {
         let key = key(&running.spec.name, &source.id);
         let journal = Arc::clone(self.checkpoints.journal());
         let progress = Arc::new(Progress::new(key, journal, standing.number));
@@ -490,10 +476,23 @@ impl Shared {
         let mut reader = Reader::new(source.clone(), standing, progress, rule, most);
         let shaper = running.shape.clone().map(Shaper::new);
         reader.change_shaper(shaper, &running.counters);
+        reader
+    }
+
+    fn start(
+        &self,
+        running: &Running,
+        source: &plan::Source,
+        reader: Reader,
+        number: u64,
+    ) -> Arc<Slot> {
         let slot = Arc::new(Slot::new(number, &source.id, reader, running.around()));
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        slots.insert(number, Arc::clone(&slot));
-        drop(slots);
+        let mut tasks = self.tasks();
+        tasks.insert(number, Task::Source(Arc::clone(&slot)));
+        drop(tasks);
+        if !running.spec.paused {
+            self.schedule.add(number);
+        }
         slot
     }
 }

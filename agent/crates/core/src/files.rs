@@ -1,26 +1,18 @@
-//! One file of a container: knowing it again, reading its lines. `listing` names it.
-//!
-//! While the agent runs a file is known by device, inode and birth: a busy container's next file often has
-//! the inode of the one just removed. Over a restart it is known by inode, birth and a hash of its
-//! first bytes; without a birth, and for a compressed copy, the hash decides.
+//! One file of a source: reading its lines. `listing` and `tree` name it, [`identity`] knows it again.
 //!
 //! A file that is truncated in place may have grown past the old offset before anyone looks, so a
 //! size says nothing. Each read begins some bytes early and compares: what was read before must
 //! still stand there.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
-use std::time::SystemTime;
+use std::os::unix::fs::FileExt;
 
 use flate2::read::MultiGzDecoder;
-use serde::{Deserialize, Serialize};
 
+pub use crate::identity::Saved;
+use crate::identity::{first, hash, span, Identity, HEAD_BYTES};
 use crate::listing::Named;
-
-/// First bytes that identify a file: its first line's time alone has nanoseconds.
-const HEAD_BYTES: usize = 1024;
 
 /// Bytes of one read: larger ones are hardly faster, and this much stays in a core's cache.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -32,6 +24,9 @@ const OVERLAP: usize = 96;
 /// Longest line of a file: the runtime splits at 16 KiB, so this is no container's.
 const MAX_FILE_LINE: usize = 1 << 20;
 
+/// Where a compressed file ends that is not read: nobody counted its bytes.
+pub const ALL: u64 = u64::MAX;
+
 /// A byte of a container's output: which of its files, in the order they are read, and where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -39,50 +34,6 @@ pub struct Place {
     pub file: u64,
     /// Bytes from the file's beginning, uncompressed.
     pub offset: u64,
-}
-
-/// What tells a file from every other while the agent runs, whatever it is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
-    /// Device and inode.
-    inode: (u64, u64),
-    /// When the inode was made; None where the file system does not say.
-    born: Option<SystemTime>,
-}
-
-impl Identity {
-    /// Of the file that a path names.
-    ///
-    /// # Errors
-    /// It cannot be looked at.
-    pub fn of(path: &Path) -> io::Result<Self> {
-        Ok(Self::from(&std::fs::metadata(path)?))
-    }
-}
-
-impl From<&Metadata> for Identity {
-    fn from(found: &Metadata) -> Self {
-        Self { inode: (found.dev(), found.ino()), born: found.created().ok() }
-    }
-}
-
-/// What a checkpoint remembers of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Saved {
-    /// Device and inode.
-    pub inode: (u64, u64),
-    /// How many first bytes were hashed, and their hash.
-    pub head: (usize, u64),
-    /// The first byte not acknowledged.
-    pub offset: u64,
-    /// Bytes the file was known to have.
-    pub size: u64,
-    /// When the inode was made; older checkpoints and some file systems do not say.
-    #[serde(default)]
-    pub born: Option<SystemTime>,
-    /// Whether all of it was read and nothing could follow.
-    #[serde(default)]
-    pub finished: bool,
 }
 
 /// The one buffer that a reading thread shares among all its files.
@@ -124,6 +75,10 @@ pub struct LogFile {
     pub offset: u64,
     /// Where reading began: what a checkpoint says until something is acknowledged.
     begun: u64,
+    /// Number and beginning of former turns, after which another file was read.
+    turns: Vec<(u64, u64)>,
+    /// What it was before it was truncated.
+    ghost: Option<Box<Self>>,
     /// Bytes before `offset`, for the comparison, and behind it the line that is not finished.
     kept: Vec<u8>,
     /// How many of `kept` stand before `offset`.
@@ -162,6 +117,8 @@ impl LogFile {
             bytes,
             offset: 0,
             begun: 0,
+            turns: Vec::new(),
+            ghost: None,
             kept: Vec::new(),
             before: 0,
             pending: false,
@@ -184,21 +141,22 @@ impl LogFile {
     /// Whether it is the file that a checkpoint remembers.
     #[must_use]
     pub fn matches(&self, saved: &Saved) -> bool {
-        let same_inode = saved.inode == self.identity.inode;
-        let told_apart = same_inode && !self.may_be_born(saved);
-        (saved.head.0 > 0 || same_inode) && !told_apart && self.starts_with(saved.head)
+        let known = saved.head.0 > 0 || self.identity.may_be(saved);
+        known && !self.identity.is_told_apart(saved) && self.starts_with(saved.head)
     }
 
     /// Whether it also has the inode that the checkpoint names: it wins over a file that only
     /// begins with the same bytes.
     #[must_use]
     pub fn has_inode_of(&self, saved: &Saved) -> bool {
-        saved.inode == self.identity.inode && self.may_be_born(saved)
+        self.identity.may_be(saved)
     }
 
-    /// Whether their births do not contradict that they are one file.
-    fn may_be_born(&self, saved: &Saved) -> bool {
-        saved.born.zip(self.identity.born).is_none_or(|(before, now)| before == now)
+    /// Whether `other`, a fresh opening, begins with the bytes that this file began with when it was
+    /// looked at last: a copy of it, which somebody made in order to truncate it.
+    #[must_use]
+    pub fn was_copied_to(&self, other: &Self) -> bool {
+        self.head.0 > 0 && other.starts_with(self.head)
     }
 
     fn starts_with(&self, head: (usize, u64)) -> bool {
@@ -333,6 +291,16 @@ impl LogFile {
         self.bytes = Bytes::Closed;
     }
 
+    /// Closes it before its end; gives the bytes that nobody will read.
+    pub fn abandon(&mut self) -> u64 {
+        let size = match &self.bytes {
+            Bytes::Plain(file) => file.metadata().map_or(self.offset, |found| found.len()),
+            Bytes::Gzip(_) | Bytes::Closed => self.offset,
+        };
+        (self.bytes, self.kept, self.before) = (Bytes::Closed, Vec::new(), 0);
+        size.saturating_sub(std::mem::replace(&mut self.offset, size))
+    }
+
     /// Whether nothing was written to it yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -340,6 +308,23 @@ impl LogFile {
             Bytes::Plain(file) => file.metadata().is_ok_and(|found| found.len() == 0),
             Bytes::Gzip(_) | Bytes::Closed => false,
         }
+    }
+
+    /// What it was before it was truncated since the last call, to know a copy of that again.
+    pub fn take_ghost(&mut self) -> Option<Box<Self>> {
+        self.ghost.take()
+    }
+
+    /// Goes on where `ghost` ended, of which it is the copy.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn follow(&mut self, mut ghost: Self, acknowledged: Place) -> io::Result<()> {
+        if self.seek(ghost.offset)? {
+            ghost.interrupt(acknowledged);
+            self.turns = ghost.turns;
+        }
+        Ok(())
     }
 
     /// Whether it was read to its end and closed.
@@ -351,6 +336,15 @@ impl LogFile {
     /// Begins at 0 again, after a truncation. Its bytes are new ones, so its number is too.
     fn rewind(&mut self) -> Found {
         let unfinished = self.kept.len() - self.before;
+        self.ghost = Some(Box::new(Self {
+            named: self.named.clone(),
+            unpacked: Vec::new(),
+            bytes: Bytes::Closed,
+            turns: std::mem::take(&mut self.turns),
+            kept: Vec::new(),
+            ghost: None,
+            ..*self
+        }));
         self.number = 0;
         self.offset = 0;
         self.begun = 0;
@@ -363,24 +357,76 @@ impl LogFile {
     /// What a checkpoint remembers of it when everything before `place` is acknowledged.
     #[must_use]
     pub fn saved(&self, place: Place) -> Saved {
-        let offset = match self.number.cmp(&place.file) {
-            _ if self.number == 0 => self.begun,
-            std::cmp::Ordering::Less => self.offset,
-            std::cmp::Ordering::Equal => place.offset.max(self.begun),
-            std::cmp::Ordering::Greater => self.begun,
-        };
         let size = match &self.bytes {
             Bytes::Plain(file) => file.metadata().map_or(self.offset, |found| found.len()),
             Bytes::Gzip(_) | Bytes::Closed => self.offset,
         };
-        Saved {
-            inode: self.identity.inode,
-            head: self.head,
-            offset,
-            size,
-            born: self.identity.born,
-            finished: self.finished(),
+        let offset = self.acknowledged(place);
+        Saved { finished: self.finished(), ..self.identity.saved(self.head, offset, size) }
+    }
+
+    /// Its first byte that is not acknowledged when everything before `place` is.
+    fn acknowledged(&self, place: Place) -> u64 {
+        let mut end = self.offset;
+        let now = Some((self.number, self.begun)).filter(|(number, _)| *number > 0);
+        if now.is_none() {
+            end = self.begun;
         }
+        for (number, begun) in now.into_iter().chain(self.turns.iter().rev().copied()) {
+            match number.cmp(&place.file) {
+                std::cmp::Ordering::Less => return end,
+                std::cmp::Ordering::Equal => return place.offset.max(begun),
+                std::cmp::Ordering::Greater => end = begun,
+            }
+        }
+        end
+    }
+
+    /// What comes of it from here on is read after another file: it has its number then.
+    pub fn interrupt(&mut self, acknowledged: Place) {
+        self.turns.retain(|(number, _)| *number >= acknowledged.file);
+        if self.number > 0 {
+            self.turns.push((self.number, self.begun));
+            self.number = 0;
+            self.begun = self.offset;
+        }
+    }
+
+    /// Opens it again, if it was read to its end, closed, and has grown since; false otherwise.
+    ///
+    /// # Errors
+    /// It cannot be looked at, opened or read.
+    pub fn reopen(&mut self, acknowledged: Place) -> io::Result<bool> {
+        if !self.finished() || !self.linked || self.named.gzip {
+            return Ok(false);
+        }
+        let seen = self.named.look()?;
+        if Identity::from(&seen) != self.identity || seen.len() <= self.offset {
+            return Ok(false);
+        }
+        let file = self.named.open()?;
+        if Identity::from(&file.metadata()?) != self.identity {
+            return Ok(false);
+        }
+        self.interrupt(acknowledged);
+        self.bytes = Bytes::Plain(file);
+        self.seek(self.offset)
+    }
+
+    /// Leaves out all but what follows the last `tail` bytes, from the beginning of a line on.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn skip(&mut self, tail: u64) -> io::Result<()> {
+        let Bytes::Plain(file) = &self.bytes else {
+            self.bytes = Bytes::Closed;
+            return self.seek(ALL).map(|_| ());
+        };
+        let end = file.metadata()?.len().saturating_sub(tail);
+        let before = usize::try_from(end).map_or(MAX_FILE_LINE, |end| end.min(MAX_FILE_LINE));
+        let bytes = span(file, end - before as u64, before)?;
+        let rest = memchr::memrchr(b'\n', &bytes).map_or(bytes.len(), |at| bytes.len() - at - 1);
+        self.seek(end - rest as u64).map(|_| ())
     }
 
     /// Looks at its first bytes again, if it was short when they were looked at.
@@ -395,38 +441,16 @@ impl LogFile {
     }
 }
 
-fn first(file: &File, most: usize) -> io::Result<Vec<u8>> {
-    span(file, 0, most)
-}
-
-/// Up to `most` bytes from `begin` on.
-fn span(file: &File, begin: u64, most: usize) -> io::Result<Vec<u8>> {
-    let mut head = vec![0; most];
-    let mut filled = 0;
-    while let Some(room) = head.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match file.read_at(room, begin + filled as u64)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    head.truncate(filled);
-    Ok(head)
-}
-
-/// Length and FNV-1a hash.
-fn hash(bytes: &[u8]) -> (usize, u64) {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (bytes.len(), hash)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use super::*;
+
+    fn identity(path: &Path) -> Identity {
+        Identity::from(&std::fs::metadata(path).unwrap())
+    }
 
     fn write(path: &Path, text: &str) {
         File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
@@ -444,57 +468,23 @@ mod tests {
     fn next_file_on_the_inode_of_a_finished_one_is_another_file() {
         let dir = directory("inode");
         let path = dir.join("0.log");
-        let named = || Named {
-            restart: 0,
-            current: true,
-            stamp: String::new(),
-            gzip: false,
-            path: path.clone(),
-        };
+        let named = || Named::current(path.clone());
         for round in 0..100 {
             write(&path, &format!("{round} first\n"));
             let mut file = LogFile::open(&named()).unwrap();
             file.finish(&mut |_, _| true);
-            let known = Identity::of(&path).unwrap();
+            let known = identity(&path);
             assert!(file.is(known));
             std::fs::remove_file(&path).unwrap();
             std::thread::sleep(std::time::Duration::from_millis(15));
             write(&path, &format!("{round} second\n"));
-            let next = Identity::of(&path).unwrap();
+            let next = identity(&path);
             assert!(!file.is(next), "round {round}");
-            if known.inode == next.inode {
+            if known.inode() == next.inode() {
                 return;
             }
             std::fs::remove_file(&path).unwrap();
         }
         // A file system that uses no inode twice cannot show it, and does not need it.
-    }
-
-    #[test]
-    fn inode_used_again_with_the_same_first_bytes_is_another_file_after_a_restart() {
-        let path = directory("birth").join("0.log");
-        write(&path, "a banner that every file begins with\n");
-        let named = Named { restart: 0, current: true, stamp: String::new(), gzip: false, path };
-        let file = LogFile::open(&named).unwrap();
-        let saved = file.saved(Place::default());
-        assert!(file.matches(&saved) && file.has_inode_of(&saved));
-        let Some(born) = saved.born else { return }; // this file system does not say
-        let other =
-            Saved { born: Some(born - std::time::Duration::from_secs(60)), ..saved.clone() };
-        assert!(!file.matches(&other) && !file.has_inode_of(&other));
-        let older = r#"{"inode":[1,2],"head":[3,4],"offset":5,"size":6,"finished":true}"#;
-        let older: Saved = serde_json::from_str(older).unwrap();
-        assert_eq!(older.born, None);
-        assert!(file.matches(&Saved { born: None, ..saved }));
-    }
-
-    #[test]
-    fn renamed_file_is_the_same_file() {
-        let dir = directory("rename");
-        let (path, rotated) = (dir.join("0.log"), dir.join("0.log.20260101-000000"));
-        write(&path, "a line\n");
-        let known = Identity::of(&path).unwrap();
-        std::fs::rename(&path, &rotated).unwrap();
-        assert_eq!(Identity::of(&rotated).unwrap(), known);
     }
 }

@@ -158,6 +158,15 @@ impl Lanes {
         self.all().filter_map(mark).collect()
     }
 
+    /// Forgets what the marks say.
+    pub fn forget(marks: &[(Arc<Lane>, u64)]) {
+        for (lane, mark) in marks {
+            if let Some(spool) = lane.spool() {
+                spool.forget(*mark);
+            }
+        }
+    }
+
     /// Sentences about spools.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {

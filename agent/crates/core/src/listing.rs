@@ -4,11 +4,18 @@
 //! `<restart>.log.<time>` when it is large, and compresses that to `.gz` at a later rotation.
 //! `source` lists a directory and opens what is new (`files`).
 
-use std::fs::File;
+use std::ffi::OsString;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
+
+use crate::ground::Ground;
+
+/// How files are opened.
+pub const READING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 /// A file that a directory names, in the order of writing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,9 +30,51 @@ pub struct Named {
     pub gzip: bool,
     /// Where it is.
     pub path: PathBuf,
+    /// What its path is resolved in; None for a log of the kubelet's, whose links may lead anywhere.
+    pub ground: Option<Arc<Ground>>,
+}
+
+/// One log that a program writes: its files, in the order of writing.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Log {
+    /// What it is called while it is written.
+    pub path: PathBuf,
+    /// What that is resolved in.
+    pub ground: Arc<Ground>,
+    /// All of it that there is; none when it is gone.
+    pub files: Vec<Named>,
+}
+
+impl Log {
+    /// Its directory and name on this machine, without links.
+    #[must_use]
+    pub fn here(&self) -> Option<(PathBuf, OsString)> {
+        let here = match self.ground.find(&self.path) {
+            Ok(place) => place.here,
+            Err(_) => self.ground.here(&self.path)?,
+        };
+        Some((here.parent()?.to_path_buf(), here.file_name()?.to_os_string()))
+    }
 }
 
 impl Named {
+    /// The current file of that path.
+    #[must_use]
+    pub fn current(path: PathBuf) -> Self {
+        Self { restart: 0, current: true, stamp: String::new(), gzip: false, path, ground: None }
+    }
+
+    /// What the file is.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn look(&self) -> io::Result<Metadata> {
+        match &self.ground {
+            Some(ground) => File::from(ground.find(&self.path)?.handle).metadata(),
+            None => std::fs::metadata(&self.path),
+        }
+    }
+
     /// The file that it leads to, where it is a link.
     #[must_use]
     pub fn link_target(&self) -> Option<PathBuf> {
@@ -39,8 +88,10 @@ impl Named {
     /// # Errors
     /// It cannot be opened; `InvalidInput` says that it is no regular file.
     pub fn open(&self) -> io::Result<File> {
-        let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::open(&self.path, how, Mode::empty())?);
+        let file = match &self.ground {
+            Some(ground) => ground.find(&self.path)?.read()?,
+            None => File::from(rustix::fs::open(&self.path, READING, Mode::empty())?),
+        };
         if file.metadata()?.is_file() {
             return Ok(file);
         }
@@ -83,7 +134,7 @@ fn named(path: PathBuf) -> Option<Named> {
         },
         None => return None,
     };
-    Some(Named { restart, current: stamp.is_empty(), stamp, gzip, path })
+    Some(Named { restart, current: stamp.is_empty(), stamp, gzip, path, ground: None })
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The whole desired plan, as the Python control hands it over, and the core's settings.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ground::Mount;
 use crate::parsing::spec::Shaping;
 use crate::terms::Priority;
 
@@ -201,22 +203,62 @@ pub struct Multiline {
     pub max_bytes: usize,
 }
 
-/// The log directory of one container.
+/// The log directory of one container, or files by their paths.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// `<pod uid>/<container>`.
+    /// `<pod uid>/<container>`; that of one of many files has its path behind a NUL.
     pub id: String,
-    /// Where its files are; it may not exist yet.
+    /// Where its files are; it may not exist yet. Empty where there are `files`.
     pub dir: PathBuf,
     /// The streams to take.
     pub streams: Vec<Stream>,
+    /// Files by their paths instead.
+    #[serde(default)]
+    pub files: Option<Arc<Files>>,
     /// The log group's source: an address.
     pub source: String,
     /// The log group's tags.
     pub tags: Vec<(String, String)>,
     /// Nothing more will be written.
     pub ended: bool,
+}
+
+/// Files that hold lines as programs write them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Files {
+    /// What the paths are resolved in.
+    pub mounts: Vec<Mount>,
+    /// Absolute, with `*`, `?`, `[..]` and `**`.
+    pub paths: Vec<String>,
+    /// What is left out: the same.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Directories that one `**` goes through at most.
+    pub max_depth: usize,
+    /// Of files that are there when they are looked for the first time, the last bytes only.
+    #[serde(default)]
+    pub tail_bytes: Option<u64>,
+    /// Of their text.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// Whether links may lead anywhere among the mounts, as within a container, and not only below
+    /// what stands before the first wildcard.
+    #[serde(default)]
+    pub links_anywhere: bool,
+}
+
+/// How text is encoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Encoding {
+    /// UTF-8; what is none is replaced.
+    #[default]
+    #[serde(rename = "UTF8")]
+    Utf8,
+    /// GBK with the extensions of GB 18030, as the Encoding Standard has it.
+    #[serde(rename = "GBK")]
+    Gbk,
 }
 
 /// A container's output stream.

@@ -4,7 +4,6 @@
 //! step is in progress gets what was true after the last one, and a change waits for the next.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
@@ -16,11 +15,12 @@ use crate::counters::Counters;
 use crate::delivery::Lane;
 use crate::files::Scratch;
 use crate::joining::Rule;
+use crate::listing::Log;
 use crate::parsing::{Shape, Shaper};
 use crate::plan::{Compression, Settings, Source};
 use crate::progress::Progress;
 use crate::schedule::{Heard, Rest};
-use crate::source::{Reader, Surroundings};
+use crate::source::{Reader, Surroundings, Wanted};
 use crate::terms::Terms;
 use crate::watching::Watching;
 
@@ -64,6 +64,8 @@ impl Pipeline {
 pub enum Change {
     /// The description of the source.
     Source(Box<Source>),
+    /// The files that a tree found.
+    Log(Arc<Log>),
     /// How lines are joined.
     Rule(Option<Rule>),
     /// How records are taken apart.
@@ -105,7 +107,7 @@ struct Work {
     pipeline: Pipeline,
     /// When its directory was listed last.
     listed: Option<Instant>,
-    directories: Vec<PathBuf>,
+    wanted: Wanted,
     watched: bool,
 }
 
@@ -146,7 +148,8 @@ impl Slot {
     pub fn new(number: u64, name: &str, reader: Reader, pipeline: Pipeline) -> Self {
         let last = Last::of(&reader, Told::default());
         let progress = reader.progress();
-        let work = Work { reader, pipeline, listed: None, directories: Vec::new(), watched: false };
+        let wanted = Wanted::Directories(Vec::new());
+        let work = Work { reader, pipeline, listed: None, wanted, watched: false };
         Self {
             number,
             name: name.to_owned(),
@@ -180,12 +183,15 @@ impl Slot {
         let look = heard.names || due;
         if look {
             // Watched first: what comes after the listing is told of.
-            work.directories = work.reader.directories();
-            work.watched = watching.follow(self.number, &work.directories);
+            work.wanted = work.reader.wanted();
+            work.watched = match &work.wanted {
+                Wanted::Directories(directories) => watching.follow(self.number, directories),
+                Wanted::Log(directory, name) => watching.follow_log(self.number, directory, name),
+            };
             work.listed = Some(now);
         }
         let outcome = work.reader.step(&work.pipeline.around(settings), scratch, look, now);
-        if look && work.reader.directories() != work.directories {
+        if look && work.reader.wanted() != work.wanted {
             // A new link leads to where nobody was watching when its target was read.
             work.listed = None;
         }
@@ -231,6 +237,7 @@ impl Slot {
                     work.reader.update(*spec, &work.pipeline.around(settings));
                     work.listed = None;
                 }
+                Change::Log(log) => work.reader.give(log),
                 Change::Rule(rule) => work.reader.change_rule(rule),
                 Change::Shape(shape) => {
                     let shaper = shape.map(Shaper::new);

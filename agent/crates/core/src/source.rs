@@ -1,24 +1,26 @@
-//! One container of one pipeline: its files in order, its lines joined, its records in batches.
+//! One container of one pipeline, or one log: its files in order ([`chain`](crate::chain)), its lines
+//! joined, its records in batches.
 //!
 //! `slot` calls [`Reader::step`] when something was heard or a time has come; it reads a little, hands
 //! full batches to the lane, and says when it wants to be called again.
 
 mod standing;
 
-use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
+use crate::chain::{Chain, Names};
 use crate::checkpoints::Standing;
 use crate::counters::{self, Counters};
 use crate::delivery::{Lane, Package};
-use crate::files::{Found, Identity, LogFile, Saved, Scratch};
+use crate::files::{Found, LogFile, Scratch};
 use crate::joining::{Joiner, Rule};
-use crate::lines::take;
-use crate::listing;
+use crate::lines::Form;
+use crate::listing::Log;
 use crate::parsing::Shaper;
 use crate::plan::{Compression, Settings, Source};
 use crate::progress::{Milestone, Progress};
@@ -29,21 +31,13 @@ use crate::terms::Terms;
 /// Chunks read from one source before others have their turn.
 const CHUNKS: usize = 4;
 
-/// A renamed file may get lines until the runtime has opened its successor; so its end is its end
-/// when it was silent for that long.
-const LINGER: Duration = Duration::from_millis(250);
-
-/// The same when the successor has lines already: only what was on its way can still come.
-const LINGER_REOPENED: Duration = Duration::from_millis(50);
-
 /// Between two attempts to hand a package to a lane that is full.
 const FULL_LANE: Duration = Duration::from_millis(20);
 
-/// How often a directory is listed again while it changes.
-const LISTINGS: usize = 4;
-
-/// Finished files remembered, to know their compressed copies; the kubelet keeps far fewer.
-const REMEMBERED: usize = 32;
+/// Files of an ended container that lie in a mounted volume are read for that long, which is the time
+/// to the end of all but a backlog. A pod's end waits for its volumes, and half a minute is its usual
+/// grace.
+const RELEASE: Duration = Duration::from_secs(5);
 
 /// What a step needs of the pipeline around the source.
 #[derive(Debug)]
@@ -60,13 +54,21 @@ pub struct Surroundings<'a> {
     pub terms: &'a Arc<Terms>,
 }
 
+/// What a source wants to hear of.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All that happens in these directories.
+    Directories(Vec<PathBuf>),
+    /// New bytes of one log in a directory.
+    Log(PathBuf, OsString),
+}
+
 /// Reads one source.
 #[derive(Debug)]
 pub struct Reader {
     spec: Source,
-    files: VecDeque<LogFile>,
-    numbered: u64,
-    restored: Vec<Saved>,
+    chain: Chain,
+    form: Form,
     joiner: Joiner,
     /// Whether its records are to arrive exactly once.
     once: bool,
@@ -75,6 +77,7 @@ pub struct Reader {
     progress: Arc<Progress>,
     listed: bool,
     quiet_since: Option<Instant>,
+    ended_since: Option<Instant>,
     at_end: bool,
     /// Lines read.
     pub lines: u64,
@@ -93,27 +96,49 @@ impl Reader {
         let Standing { files: restored, carried, .. } = restored;
         let mut joiner = Joiner::new(rule, max_line);
         joiner.carry(carried, Instant::now());
+        let names = Names::Directory(spec.dir.clone());
         Self {
-            spec,
-            files: VecDeque::new(),
-            numbered: 0,
-            restored,
+            form: Form::of(&spec),
+            chain: Chain::new(names, restored, None),
             joiner,
             once: false,
-            batch: Batch::default(),
+            batch: Batch::new(spec.files.is_some()),
+            spec,
             waiting: None,
             progress,
             listed: false,
             quiet_since: None,
+            ended_since: None,
             at_end: false,
             lines: 0,
         }
+    }
+
+    /// Reads what a tree found instead; of files that are there already the last `tail` bytes, where
+    /// that is given.
+    #[must_use]
+    pub fn given(mut self, log: Arc<Log>, tail: Option<u64>) -> Self {
+        let restored = self.chain.take_restored();
+        self.chain = Chain::new(Names::Given(log), restored, tail);
+        self
+    }
+
+    /// Takes what a tree found now.
+    pub fn give(&mut self, log: Arc<Log>) {
+        self.chain.give(log);
+        self.listed = false;
+    }
+
+    /// Whether nothing more will be written.
+    fn ended(&self) -> bool {
+        self.spec.ended || self.chain.is_gone()
     }
 
     /// Takes a changed description; records read before keep the old tags.
     pub fn update(&mut self, spec: Source, around: &Surroundings<'_>) {
         if self.spec != spec {
             self.seal(around);
+            self.form = Form::of(&spec);
             self.spec = spec;
         }
     }
@@ -131,9 +156,10 @@ impl Reader {
         now: Instant,
     ) -> io::Result<Rest> {
         self.once = around.lane.once();
+        self.release(around.counters, now);
         if look || !self.listed {
             self.listed = false;
-            self.list(around)?;
+            self.chain.list(self.checkpoint_place(), around.counters)?;
             self.listed = true;
         }
         if !self.push_waiting(around) {
@@ -150,6 +176,18 @@ impl Reader {
         Ok(Rest { until: self.until(fed, age, now), fed: fed && self.at_end })
     }
 
+    /// Of a container that has ended nothing is held that its pod's end may wait for.
+    fn release(&mut self, counters: &Counters, now: Instant) {
+        if self.spec.ended && self.chain.is_given() {
+            let since = *self.ended_since.get_or_insert(now);
+            if now.duration_since(since) >= RELEASE {
+                self.chain.release(counters);
+            }
+        } else {
+            self.ended_since = None;
+        }
+    }
+
     /// When there is something to do though nothing is heard.
     fn until(&self, fed: bool, batch_age: Duration, now: Instant) -> Option<Instant> {
         if self.waiting.is_some() {
@@ -158,120 +196,23 @@ impl Reader {
         if fed && !self.at_end {
             return Some(now);
         }
-        let unfinished = self.files.iter().position(|file| !file.finished());
-        let silent = self.quiet_since.zip(unfinished).map(|(quiet, at)| quiet + self.linger(at));
+        let linger = self.chain.reading().and_then(|at| self.chain.linger(at, self.ended()));
+        let silent = self.quiet_since.zip(linger).map(|(quiet, linger)| quiet + linger);
         let full = self.batch.began.map(|began| began + batch_age);
         [silent, full, self.joiner.due()].into_iter().flatten().min()
     }
 
     /// Where something may happen to it: its own directory, and where links lead, as docker's do.
     #[must_use]
-    pub fn directories(&self) -> Vec<PathBuf> {
+    pub fn wanted(&self) -> Wanted {
+        if let Some((directory, name)) = self.chain.log().and_then(Log::here) {
+            return Wanted::Log(directory, name);
+        }
         let mut found = vec![self.spec.dir.clone()];
-        let open = self.files.iter().filter(|file| !file.finished());
+        let open = self.chain.iter().filter(|file| !file.finished());
         let targets = open.filter_map(|file| file.named.link_target());
         found.extend(targets.filter_map(|target| target.parent().map(Path::to_path_buf)));
-        found
-    }
-
-    fn list(&mut self, around: &Surroundings<'_>) -> io::Result<()> {
-        let named = self.steady_listing()?;
-        for file in &mut self.files {
-            file.linked = false;
-        }
-        let mut fresh = Vec::new();
-        for each in &named {
-            match Identity::of(&each.path) {
-                Ok(identity) if self.recognise(identity, each) => {}
-                Ok(identity) => fresh.push((identity, each)),
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
-                Err(fault) => return Err(fault),
-            }
-        }
-        // When all names are up to date, which say where a fresh one belongs.
-        for (identity, each) in fresh {
-            if self.recognise(identity, each) {
-                continue;
-            }
-            match self.discover(each) {
-                // Removed since it was listed: the next listing knows what became of it.
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
-                // No log, and no reason to leave the logs beside it unread.
-                Err(fault) if fault.kind() == io::ErrorKind::InvalidInput => {
-                    around.counters.error(&fault.to_string());
-                }
-                outcome => outcome?,
-            }
-        }
-        if !named.is_empty() {
-            self.count_vanished(around);
-        }
-        let place = self.checkpoint_place();
-        let done = |file: &LogFile| file.finished() && !file.linked && file.number < place.file;
-        while self.files.len() > REMEMBERED && self.files.front().is_some_and(done) {
-            self.files.pop_front();
-        }
-        Ok(())
-    }
-
-    /// Notes what a known file is called now; false when it is none.
-    fn recognise(&mut self, identity: Identity, named: &listing::Named) -> bool {
-        let known = self.files.iter_mut().find(|file| file.is(identity));
-        known.map(|file| (file.linked, file.named) = (true, named.clone())).is_some()
-    }
-
-    /// The files by name. A rotation in the midst of a listing may hide a renamed file and show
-    /// its successor, which then would be read first: a listing counts when it is made twice.
-    fn steady_listing(&self) -> io::Result<Vec<listing::Named>> {
-        let mut listed = listing::list(&self.spec.dir)?;
-        let known = |each: &listing::Named| self.files.iter().any(|file| file.named == *each);
-        for _ in 0..LISTINGS {
-            if listed.iter().all(known) {
-                break;
-            }
-            let again = listing::list(&self.spec.dir)?;
-            if again == listed {
-                break;
-            }
-            listed = again;
-        }
-        Ok(listed)
-    }
-
-    fn discover(&mut self, named: &listing::Named) -> io::Result<()> {
-        let mut file = LogFile::open(named)?;
-        if named.gzip {
-            for known in &mut self.files {
-                known.refresh_head()?;
-            }
-            if self.files.iter().any(|known| known.same_content(&file)) {
-                return Ok(());
-            }
-        }
-        let by_inode =
-            self.restored.iter().position(|saved| file.has_inode_of(saved) && file.matches(saved));
-        let found = by_inode.or_else(|| self.restored.iter().position(|saved| file.matches(saved)));
-        if let Some(at) = found {
-            let saved = self.restored.swap_remove(at);
-            file.seek(saved.offset)?;
-        }
-        // Before the first one written later and not begun; what has no name any more is older.
-        let later = |each: &LogFile| each.linked && each.number == 0 && each.named > file.named;
-        let at = self.files.iter().position(later).unwrap_or(self.files.len());
-        self.files.insert(at, file);
-        Ok(())
-    }
-
-    /// Files that a checkpoint remembers and no directory names any more.
-    fn count_vanished(&mut self, around: &Surroundings<'_>) {
-        for saved in std::mem::take(&mut self.restored) {
-            let unread = saved.size.saturating_sub(saved.offset);
-            around.counters.lose("file_gone", unread);
-            if unread > 0 || !saved.finished {
-                // How much was written to it after the last look nobody can say.
-                counters::add(&around.counters.lost_files, 1);
-            }
-        }
+        Wanted::Directories(found)
     }
 
     fn read(
@@ -285,50 +226,39 @@ impl Reader {
             if self.waiting.is_some() {
                 break;
             }
-            let Some(at) = self.files.iter().position(|file| !file.finished()) else { break };
+            let Some(at) = self.chain.reading() else { break };
             let read = self.read_chunk(at, around, scratch, now)?;
             self.seal_full(around);
             if read != Found::End {
                 self.quiet_since = None;
                 self.at_end = false;
                 any = true;
+                if matches!(read, Found::Rewritten(_)) && self.chain.is_given() {
+                    // A copy of what was truncated has what was not read, and comes first.
+                    self.listed = false;
+                    break;
+                }
                 continue;
             }
             self.at_end = true;
-            if self.successor(at).is_none() && !self.spec.ended {
+            let Some(linger) = self.chain.linger(at, self.ended()) else {
                 self.quiet_since = None;
                 break;
-            }
+            };
             let quiet = *self.quiet_since.get_or_insert(now);
-            if now.duration_since(quiet) < self.linger(at) {
+            if now.duration_since(quiet) < linger {
                 break;
             }
             self.finish(at, around, now);
             self.quiet_since = None;
-            self.at_end = at + 1 == self.files.len();
+            self.at_end = self.chain.reading().is_none();
             any = true;
         }
-        Ok(any)
-    }
-
-    /// The file that is written after the one at `at`. A copy that somebody puts beside the current
-    /// file is none: the runtime goes on with the current one.
-    fn successor(&self, at: usize) -> Option<&LogFile> {
-        let file = self.files.get(at)?;
-        // What no name leads to any more may have been rotated since it was last seen by one.
-        let follows = |next: &&LogFile| !file.linked || next.named > file.named;
-        self.files.iter().skip(at + 1).find(follows)
-    }
-
-    /// How long the file at `at` must have been silent to be at its end.
-    fn linger(&self, at: usize) -> Duration {
-        match (self.files.get(at), self.successor(at)) {
-            (Some(file), _) if file.named.gzip => Duration::ZERO,
-            // It was rotated away before the last rotation: nobody has it open for writing.
-            (_, Some(next)) if !next.named.current => Duration::ZERO,
-            (_, Some(next)) if !next.is_empty() => LINGER_REOPENED,
-            _ => LINGER,
+        if !any && self.waiting.is_none() && self.chain.reopen(self.checkpoint_place())? {
+            self.at_end = false;
+            return Ok(true);
         }
+        Ok(any)
     }
 
     fn read_chunk(
@@ -338,19 +268,18 @@ impl Reader {
         scratch: &mut Scratch,
         now: Instant,
     ) -> io::Result<Found> {
-        let Self { files, joiner, batch, spec, lines, numbered, .. } = self;
-        let Some(file) = files.get_mut(at) else { return Ok(Found::End) };
-        if file.number == 0 {
-            *numbered += 1;
-            file.number = *numbered;
-        }
+        let Self { chain, form, joiner, batch, lines, .. } = self;
+        chain.begin(at);
+        let Some(file) = chain.get_mut(at) else { return Ok(Found::End) };
         let mut count = 0;
+        form.tick();
         let read = file.read(scratch, &mut |line, place| {
             count += 1;
-            take(line, place, now, joiner, &spec.streams, batch);
+            form.take(line, place, now, joiner, batch);
             !batch.full(around.settings)
         })?;
         *lines += count;
+        chain.truncated(at);
         match read {
             Found::Bytes(bytes) => counters::add(&around.counters.read_bytes, bytes as u64),
             Found::Rewritten(bytes) => around.counters.lose("truncated", bytes as u64),
@@ -362,15 +291,16 @@ impl Reader {
     }
 
     fn finish(&mut self, at: usize, around: &Surroundings<'_>, now: Instant) {
-        let last = at + 1 == self.files.len();
-        let Self { files, joiner, batch, spec, .. } = self;
-        if let Some(file) = files.get_mut(at) {
+        let Self { chain, form, joiner, batch, .. } = self;
+        if let Some(file) = chain.get_mut(at) {
+            form.tick();
             file.finish(&mut |line, place| {
-                take(line, place, now, joiner, &spec.streams, batch);
+                form.take(line, place, now, joiner, batch);
                 true
             });
         }
-        if last && spec.ended {
+        if self.chain.reading().is_none() && self.ended() {
+            let Self { joiner, batch, .. } = self;
             joiner.flush_all(&mut |record| batch.add(record, now));
             self.seal(around);
         }
@@ -391,7 +321,7 @@ impl Reader {
         let end = self.read_place();
         let package = Package {
             sealed: self.batch.seal(&self.spec, around.compression),
-            milestone: Milestone { end, files: self.saved_at(end), carried: self.carried() },
+            milestone: Milestone { end, files: self.chain.saved(end), carried: self.carried() },
             source: Arc::clone(&self.progress),
             counters: Arc::clone(around.counters),
             terms: Arc::clone(around.terms),
@@ -430,7 +360,7 @@ impl Reader {
     /// Files it knows.
     #[must_use]
     pub fn files(&self) -> usize {
-        self.files.len()
+        self.chain.len()
     }
 
     /// Age of the oldest record not acknowledged.
@@ -443,10 +373,10 @@ impl Reader {
     /// What it is doing.
     #[must_use]
     pub fn state(&self) -> State {
-        if self.spec.ended && self.idle() && self.files.iter().all(LogFile::finished) {
+        if self.ended() && self.idle() && self.chain.iter().all(LogFile::finished) {
             return State::Drained;
         }
-        if self.files.is_empty() {
+        if self.chain.is_empty() {
             State::Waiting
         } else {
             State::Reading
@@ -456,8 +386,7 @@ impl Reader {
     /// Whether everything read is acknowledged and every file is at its end.
     #[must_use]
     pub fn idle(&self) -> bool {
-        let last_only = self.files.iter().filter(|file| !file.finished()).count() <= 1;
-        let read = self.files.is_empty() || (self.at_end && last_only);
+        let read = self.chain.is_empty() || (self.at_end && self.chain.is_last());
         let held = self.batch.logs > 0 || self.waiting.is_some() || self.joiner.begin().is_some();
         self.listed && read && !held && self.progress.place().1
     }
@@ -476,6 +405,6 @@ impl Reader {
     /// Deleted files that it still reads.
     #[must_use]
     pub fn open_deleted(&self) -> usize {
-        self.files.iter().filter(|file| !file.linked && !file.finished()).count()
+        self.chain.iter().filter(|file| !file.linked && !file.finished()).count()
     }
 }

@@ -133,6 +133,7 @@ mod tests {
             source: "10.0.0.1".to_owned(),
             tags: tags.collect(),
             ended: false,
+            files: None,
         }
     }
 

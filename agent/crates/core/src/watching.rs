@@ -5,10 +5,12 @@
 //! is lost for a missed event: sources list their directories themselves from time to time, at once
 //! when the kernel's queue ran over, and often where no watch could be had.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
+use crate::rotations;
 use crate::schedule::{Heard, Schedule};
 
 /// Bytes for events of one read: a few hundred of them.
@@ -49,6 +52,14 @@ const AWAITED: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::ONLYDIR)
     .union(WatchFlags::MASK_ADD);
 
+/// What a source wants to hear of its directories.
+#[derive(Debug, Clone, Copy)]
+enum As<'a> {
+    Everything,
+    Names,
+    Log(&'a OsStr),
+}
+
 /// How often a directory may appear or vanish under our eyes before it is left to the next look.
 const TRIES: usize = 8;
 
@@ -61,11 +72,42 @@ pub struct Watching {
     table: Mutex<Table>,
 }
 
+/// Who wants to hear of a directory.
+#[derive(Debug, Default)]
+struct Interested {
+    /// True for one to whom new bytes say nothing: it only waits there, or wants names.
+    all: BTreeMap<u64, bool>,
+    /// Of one log among many, by what it is called while it is written: its new bytes.
+    logs: HashMap<OsString, BTreeSet<u64>>,
+}
+
+impl Interested {
+    fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.logs.is_empty()
+    }
+
+    /// Those that want the new bytes of a file.
+    fn of_bytes(&self, name: &OsStr) -> impl Iterator<Item = u64> + '_ {
+        let rotated = || {
+            let known = |log: &str| self.logs.contains_key(OsStr::new(log));
+            let log = rotations::of(name.to_str()?, &known)?.log;
+            self.logs.get(OsStr::new(&log))
+        };
+        let found = match self.logs.get(name) {
+            None if !self.logs.is_empty() => rotated(),
+            found => found,
+        };
+        found.into_iter().flatten().copied()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Table {
-    /// Sources by the kernel's number of a watch; true for one that only waits there.
-    interested: HashMap<i32, BTreeMap<u64, bool>>,
+    /// By the kernel's number of a watch.
+    interested: HashMap<i32, Interested>,
     watches: HashMap<u64, Vec<i32>>,
+    /// Sources that are one log among many: its directory and name.
+    logs: HashMap<u64, (PathBuf, OsString)>,
     /// Why there is no queue of events at all.
     refusal: Option<String>,
     /// Sources that look by themselves, and why.
@@ -95,15 +137,41 @@ impl Watching {
 
     /// Watches exactly these directories for a source; false when it must look by itself.
     pub fn follow(&self, source: u64, directories: &[PathBuf]) -> bool {
+        self.follow_as(source, directories, As::Everything)
+    }
+
+    /// The same for one that wants to hear of names only.
+    pub fn follow_names(&self, source: u64, directories: &[PathBuf]) -> bool {
+        self.follow_as(source, directories, As::Names)
+    }
+
+    /// Watches for new bytes of one log among many; another source hears of the names there.
+    pub fn follow_log(&self, source: u64, directory: &Path, name: &OsStr) -> bool {
+        let log = (directory.to_owned(), name.to_owned());
+        let table = self.table();
+        if table.logs.get(&source) == Some(&log)
+            && table.watches.get(&source).is_some_and(|watches| !watches.is_empty())
+        {
+            return true;
+        }
+        drop(table);
+        self.follow_as(source, &[log.0], As::Log(name))
+    }
+
+    fn follow_as(&self, source: u64, directories: &[PathBuf], wanted: As<'_>) -> bool {
         let Some(kernel) = &self.kernel else { return false };
         let mut table = self.table();
         let before = table.watches.remove(&source).unwrap_or_default();
+        let log = table.logs.remove(&source).map(|(_, name)| name);
         for watch in &before {
-            table.leave(*watch, source);
+            table.leave(*watch, source, log.as_deref());
         }
         table.deaf.remove(&source);
+        if let (As::Log(name), [directory]) = (wanted, directories) {
+            table.logs.insert(source, (directory.clone(), name.to_owned()));
+        }
         for directory in directories {
-            if let Err(fault) = table.enter(kernel, source, directory) {
+            if let Err(fault) = table.enter(kernel, source, directory, wanted) {
                 let what = format!("no watch of {}", directory.display());
                 table.deaf.insert(source, sentence(&what, fault, "max_user_watches"));
             }
@@ -169,10 +237,18 @@ impl Watching {
                 bytes: flags.contains(ReadFlags::MODIFY),
                 names: flags != ReadFlags::MODIFY,
             };
-            for (source, waits) in table.interested.get(&event.wd()).into_iter().flatten() {
-                // Where one only waits, another's new bytes say nothing.
-                if !waits || what.names {
-                    heard.entry(*source).or_default().add(what);
+            if let Some(interested) = table.interested.get(&event.wd()) {
+                for (source, waits) in &interested.all {
+                    // Where one only waits, another's new bytes say nothing.
+                    if !waits || what.names {
+                        heard.entry(*source).or_default().add(what);
+                    }
+                }
+                let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+                if let Some(name) = name.filter(|_| what.bytes) {
+                    for source in interested.of_bytes(name) {
+                        heard.entry(source).or_default().bytes = true;
+                    }
                 }
             }
             let gone = ReadFlags::IGNORED | ReadFlags::MOVE_SELF;
@@ -197,10 +273,23 @@ impl Watching {
 }
 
 impl Table {
-    fn enter(&mut self, kernel: &OwnedFd, source: u64, wanted: &Path) -> io::Result<()> {
+    fn enter(
+        &mut self,
+        kernel: &OwnedFd,
+        source: u64,
+        wanted: &Path,
+        what: As<'_>,
+    ) -> io::Result<()> {
         for _ in 0..TRIES {
             let (watch, at) = watch_nearest(kernel, wanted)?;
-            self.interested.entry(watch).or_default().insert(source, at != wanted);
+            let interested = self.interested.entry(watch).or_default();
+            match what {
+                As::Log(name) if at == wanted => {
+                    interested.logs.entry(name.to_owned()).or_default().insert(source);
+                }
+                As::Everything if at == wanted => drop(interested.all.insert(source, false)),
+                _ => drop(interested.all.insert(source, true)),
+            }
             let watches = self.watches.entry(source).or_default();
             if !watches.contains(&watch) {
                 watches.push(watch);
@@ -214,21 +303,29 @@ impl Table {
         Ok(())
     }
 
-    fn leave(&mut self, watch: i32, source: u64) {
-        if let Some(interested) = self.interested.get_mut(&watch) {
-            interested.remove(&source);
+    fn leave(&mut self, watch: i32, source: u64, log: Option<&OsStr>) {
+        let Some(interested) = self.interested.get_mut(&watch) else { return };
+        interested.all.remove(&source);
+        if let Some((name, sources)) =
+            log.and_then(|name| Some((name, interested.logs.get_mut(name)?)))
+        {
+            sources.remove(&source);
+            if sources.is_empty() {
+                interested.logs.remove(name);
+            }
         }
     }
 
     /// Gives a watch back that nobody is interested in.
     fn release(&mut self, kernel: &OwnedFd, watch: i32) {
-        if self.interested.get(&watch).is_some_and(BTreeMap::is_empty) {
+        if self.interested.get(&watch).is_some_and(Interested::is_empty) {
             self.lose(kernel, watch, true);
         }
     }
 
     fn lose(&mut self, kernel: &OwnedFd, watch: i32, remove: bool) {
-        for source in self.interested.remove(&watch).unwrap_or_default().keys() {
+        let Interested { all, logs } = self.interested.remove(&watch).unwrap_or_default();
+        for source in all.keys().chain(logs.values().flatten()) {
             if let Some(watches) = self.watches.get_mut(source) {
                 watches.retain(|each| *each != watch);
             }
@@ -348,6 +445,36 @@ mod tests {
         symlink(&real, home.path().join("link")).unwrap();
         assert!(scene.watching.follow(SOURCE, &[home.path().join("link")]));
         assert!(scene.after(|| write(real.join("0.log"))).names);
+    }
+
+    #[test]
+    fn log_among_many_hears_of_its_own_bytes_and_its_directory_of_names() {
+        let (scene, home) = (Scene::new(), tempfile::tempdir().unwrap());
+        let [own, rotated, other] =
+            ["a.log", "a.log.1", "b.log"].map(|name| home.path().join(name));
+        let dirs = [home.path().to_path_buf()];
+        for path in [&own, &rotated, &other] {
+            write(path);
+        }
+        assert!(scene.watching.follow_log(SOURCE, home.path(), OsStr::new("a.log")));
+        for path in [&own, &rotated] {
+            let told = scene.after(|| {
+                write(home.path().join("c.log"));
+                for path in [&other, path] {
+                    let mut file = fs::File::options().append(true).open(path).unwrap();
+                    file.write_all(b"more\n").unwrap();
+                }
+            });
+            assert_eq!(told, Heard { bytes: true, names: false });
+        }
+        assert!(scene.watching.follow_names(SOURCE, &dirs));
+        let told = scene.after(|| {
+            fs::File::options().append(true).open(&own).unwrap().write_all(b"more\n").unwrap();
+            fs::rename(&own, home.path().join("x")).unwrap();
+        });
+        assert_eq!(told, Heard::NAMES);
+        scene.watching.forget(SOURCE);
+        assert_eq!(scene.watching.watches(), 0);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use loghub_agent_core::engine;
 use loghub_agent_core::parsing::time::When;
 use loghub_agent_core::parsing::trial;
+use loghub_agent_core::patterns::Patterns;
+use loghub_agent_core::plan::Files;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -78,10 +80,20 @@ fn try_lines(
     serde_json::to_string(&tried).map_err(|fault| PyValueError::new_err(fault.to_string()))
 }
 
+/// Why a plan's `files` do not mean a path; None when they do.
+#[pyfunction]
+fn why_not(files_json: &str, path: &str) -> PyResult<Option<String>> {
+    let read = serde_json::from_str::<Files>(files_json);
+    let files = read.map_err(|fault| PyValueError::new_err(fault.to_string()))?;
+    let patterns = Patterns::new(&files).map_err(PyValueError::new_err)?;
+    Ok(patterns.why_not(Path::new(path)))
+}
+
 /// The compiled core of `loghub_agent`.
 #[pymodule(name = "_core")]
 fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(try_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(why_not, module)?)?;
     module.add_class::<Core>()
 }

@@ -60,7 +60,9 @@ class Agent:
             pipelines=catalog.Catalog(cluster.namespace),
             pods_here=inventory.Inventory(time.monotonic),
             keys=credentials.Keyring(),
-            surroundings=collecting.Surroundings(str(settings.pods_dir), settings.node),
+            surroundings=collecting.Surroundings(
+                str(settings.pods_dir), settings.node, str(settings.root)
+            ),
         )
         self.reflectors = self._make_reflectors(server, cluster, timing or reflector.Timing())
         self.keeper = keeper.Keeper(

@@ -37,3 +37,15 @@ SPOOL_BYTES: Final = (1024 * 1024, 2**40)
 
 MULTILINE_BYTES: Final = (1, 10 * 1024 * 1024)
 """Least and most `multiline.maxBytes`. PutLogs takes 10 MB, so no record can be larger."""
+
+FILES_PATHS: Final = 64
+"""Paths of one input; a guess: more of them are several pipelines."""
+
+FILES_DEPTH: Final = (0, 100)
+"""Least and most `maxDepth`: directories that `**` goes through."""
+
+DEFAULT_FILES_DEPTH: Final = 10
+"""Deeper than logs lie; a walk is bounded besides."""
+
+TAIL_BYTES: Final = (0, 1024 * 1024 * 1024)
+"""Least and most `tailBytes`."""

@@ -10,7 +10,7 @@ import urllib.parse
 from typing import Any, Final
 
 from loghub_agent import errors, wishes
-from loghub_agent.config import durations, limits, raw, samples, selectors
+from loghub_agent.config import durations, inputs, limits, raw, samples, selectors
 
 _PORTS: Final = range(1, 65536)
 
@@ -42,9 +42,18 @@ class Pipeline:
     """JSON text of the list of streams, as the core spells them."""
     origin_generation: int
     """Of the resource that the pipeline was made from; 0 where it is not known."""
+    files: inputs.Files | None
+    """Given: files by their paths are read, and no streams."""
+    files_text: str
+    """JSON text of the core's `files` without braces and mounts."""
     head: str
     """JSON text of the plan's pipeline without braces and sources. Kept as text because the plan is
     rebuilt at every change of a pod, and thousands of pipelines do not change with it."""
+
+    @property
+    def is_of_node(self) -> bool:
+        """Say whether it reads the node's files, and takes no container."""
+        return self.files is not None and self.files.of_node
 
     @property
     def needs_pod_metadata(self) -> bool:
@@ -85,8 +94,12 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
         excludes_by_default=spec.select.excludes_by_default,
         label_tags=tuple(sorted(spec.label_tags.items())),
         static_tags=tuple(sorted(spec.static_tags.items())),
-        streams=json.dumps([stream.lower() for stream in raw.STREAMS if stream in spec.streams]),
         origin_generation=spec.origin_generation,
+        streams=json.dumps(
+            [stream.lower() for stream in inputs.STREAMS if stream in spec.input.streams]
+        ),
+        files=spec.input.files,
+        files_text=spec.input.files.text() if spec.input.files else "",
         head=json.dumps(head, ensure_ascii=False, separators=(",", ":"))[1:-1],
     )
 

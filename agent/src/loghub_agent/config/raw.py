@@ -8,11 +8,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from loghub_agent.config import delivering, limits, reading, samples, selectors, shaping
+from loghub_agent.config import delivering, inputs, limits, reading, samples, selectors, shaping
 
 MODES: Final = ("Collect", "Preview", "Paused")
 """Only the first one reads; all of them report what they take."""
-STREAMS: Final = ("Stdout", "Stderr")
 COMPRESSIONS: Final = ("LZ4", "ZSTD", "None")
 
 PRESETS: Final = ("Java", "Python", "Go", "DotNet", "Ruby", "NodeJS", "JSON")
@@ -85,7 +84,7 @@ class Spec:
 
     destination: Destination
     select: Select
-    streams: tuple[str, ...]
+    input: inputs.Input
     multiline: Multiline | None
     shaping: shaping.Document | None
     delivery: delivering.Document | None
@@ -115,7 +114,7 @@ def read(document: object, *, subject: str) -> Spec:
     spec = Spec(
         destination=_read_destination(root.required_section("destination")),
         select=_read_select(root.section("select")),
-        streams=_read_input(root.required_section("input")),
+        input=inputs.read(root.required_section("input")),
         multiline=_read_multiline(root.section("multiline")),
         shaping=shaping.read(root),
         delivery=delivering.read(root.section("delivery")),
@@ -211,20 +210,6 @@ def _read_label_selector(section: reading.Section | None) -> selectors.LabelSele
         expression.end()
     section.end()
     return selectors.LabelSelector(tuple(requirements))
-
-
-def _read_input(section: reading.Section) -> tuple[str, ...]:
-    stdout = section.section("stdout")
-    if stdout is None:
-        section.end()
-        section.refuse("stdout", "is missing; it is the one input this agent knows")
-    streams = stdout.texts("streams") or STREAMS
-    for index, stream in enumerate(streams):
-        if stream not in STREAMS:
-            stdout.refuse(f"streams[{index}]", f"is {stream[:80]!r}; it must be Stdout or Stderr")
-    stdout.end()
-    section.end()
-    return streams
 
 
 def _read_multiline(section: reading.Section | None) -> Multiline | None:

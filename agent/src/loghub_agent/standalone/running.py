@@ -55,7 +55,9 @@ class Agent:
             pipelines=catalog.Catalog(),
             pods_here=inventory.Inventory(time.monotonic),
             keys=credentials.Keyring(),
-            surroundings=collecting.Surroundings(str(settings.pods_dir), settings.node),
+            surroundings=collecting.Surroundings(
+                str(settings.pods_dir), settings.node, str(settings.root)
+            ),
         )
 
     async def look(self) -> None:

@@ -44,7 +44,7 @@ async def search(call: Call) -> Response:
     return answers.document(
         _about(query, found)
         | {
-            "marks": _marks(query),
+            "marks": _marks(query.node, query.index),
             "records": [cutting.cut(each) for each in found.records],
         }
     )
@@ -106,13 +106,14 @@ async def tail(call: Call) -> Response:
     if sql:
         detail = "A live tail shows records as they come: leave out the | and what follows it."
         raise errors.make("ParameterInvalid", detail=detail)
-    index = asking.index_of(browsable(store, text))
-    program = planning.program(grammar.parse(search_text), index)
+    index, node = asking.index_of(browsable(store, text)), grammar.parse(search_text)
+    program = planning.program(node, index)
     if given.get("position") is None:
-        return _looked(following.Look((), following.end(call.storage, store), True, 0), [])
+        start = following.Look((), following.end(call.storage, store), at_end=True, left_out=0)
+        return answers.document(_looked(start, []) | {"marks": _marks(node, index)})
     position = _position(given["position"])
     look, records = await admission.QUERIES.run(_look, call.storage, store, program, position)
-    return _looked(look, records)
+    return answers.document(_looked(look, records))
 
 
 def read(given: dict[str, Any], store: contract.Logstore) -> asking.Query:
@@ -151,12 +152,12 @@ def _analysed(query: asking.Query, found: querying.Answer) -> dict[str, Any]:
     }
 
 
-def _marks(query: asking.Query) -> dict[str, Any]:
+def _marks(node: grammar.Node, index: document.Index) -> dict[str, Any]:
     # The words to be marked, and how each field is cut into words: the page does the marking, for
     # going through a hundred records letter by letter would keep the service from its writes.
-    terms = planning.terms(query.node)
-    rules = {"": query.index.line or document.Rules()}
-    rules |= {key.name: key.rules for key in query.index.keys.values()}
+    terms = planning.terms(node)
+    rules = {"": index.line or document.Rules()}
+    rules |= {key.name: key.rules for key in index.keys.values()}
     return {
         "terms": [[each.key, each.term] for each in terms],
         "rules": {name: dataclasses.asdict(each) for name, each in rules.items()} if terms else {},
@@ -181,15 +182,13 @@ def _look(
     return look, context.with_packs(storage, store, look.found)
 
 
-def _looked(look: following.Look, records: list[scanning.Record]) -> Response:
-    return answers.document(
-        {
-            "position": [[number, str(at)] for number, at in look.position.items()],
-            "at_end": look.at_end,
-            "left_out": look.left_out,
-            "records": [cutting.cut(each) for each in records],
-        }
-    )
+def _looked(look: following.Look, records: list[scanning.Record]) -> dict[str, Any]:
+    return {
+        "position": [[number, str(at)] for number, at in look.position.items()],
+        "at_end": look.at_end,
+        "left_out": look.left_out,
+        "records": [cutting.cut(each) for each in records],
+    }
 
 
 def _position(given: Any) -> following.Position:

@@ -67,13 +67,17 @@ class Context:
     owner: dict[str, Any] | None = None
     later: Callable[[queueing.Key, float], None] = lambda _key, _seconds: None
     """Brings a key back after seconds; the queue's."""
+    changed: Callable[[kinds.Kind, Object, Object | None], None] = lambda *_: None
+    """Told of an object that changed, and how it was before; has looked at what it concerns."""
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
 
-    def take(self, kind: kinds.Kind, made: Object) -> None:
-        """Take an object that another object's reconciler made, as if a watch had told of it."""
-        self.cache.put(kind, made)
-        self.later((kind.plural, *cache.place(made)), 0.0)
+    def take(self, kind: kinds.Kind, written: Object) -> None:
+        """Take an object as it was written, as if a watch had told of it already.
+
+        The watch may be late: a reconciler that saw its own last write not would leave it standing.
+        """
+        self.changed(kind, written, self.cache.put(kind, written))
 
     async def owned_metadata(self, name: str) -> dict[str, Any]:
         """Metadata of an object of the release's namespace, which goes when the release goes."""
@@ -100,7 +104,9 @@ class Context:
         """Write conditions and other fields of status, if they change anything."""
         status = with_conditions(found, wanted, fields)
         if status != (found.get("status") or {}):
-            await self.cluster.merge(kind, found, {"status": status}, status=True)
+            after = await self.cluster.merge(kind, found, {"status": status}, status=True)
+            if after is not None:
+                self.take(kind, after)
 
     async def secret(self, name: str, namespace: str) -> dict[str, str] | None:
         """The texts of a Secret, or None."""

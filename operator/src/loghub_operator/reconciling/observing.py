@@ -132,7 +132,7 @@ async def write(
     status["asOf"] = now.strftime(_FORMAT)
     after = await ctx.cluster.merge(kind, found, {"status": status}, status=True)
     if after is not None:
-        ctx.cache.put(kind, after)  # the next look is at this, whether the watch was faster or not
+        ctx.take(kind, after)
 
 
 def _without_time(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -155,8 +155,7 @@ async def _create_store(ctx: context.Context, namespace: str, store: str, wanted
         if not fault.conflict:
             raise
     else:
-        ctx.take(kinds.STORE, made)
-        ctx.later(KEY, 0.0)  # one of the same name for another project sees it as taken now
+        ctx.take(kinds.STORE, made)  # an opt-in of that name for another project is decided anew
 
 
 def _creation(opt_ins: Iterable[granting.OptIn]) -> tuple[tuple[str, Any], ...]:

@@ -35,4 +35,9 @@ class CollectionAgentSpec(model.Model):
     ] = ""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     update_strategy: UpdateStrategy = UpdateStrategy()
+    host_access: Literal["Files", "Logs"] = pydantic.Field(
+        default="Files",
+        description="Files: the node's file system, read-only, for inputs that are files. Logs: no "
+        "more than /var/log/pods; LogConfigs with containerFiles then collect nothing.",
+    )
     extra_env: list[Open] = pydantic.Field(default=[], max_length=64)

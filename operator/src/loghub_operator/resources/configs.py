@@ -15,10 +15,62 @@ class Stdout(model.Model):
     )
 
 
+FilePath = Annotated[
+    str,
+    pydantic.Field(
+        min_length=2, max_length=1024, pattern=r"^(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+))+$"
+    ),
+]
+"""An absolute path without the names `.` and `..`."""
+
+
+class Files(model.Model):
+    """Files that programs write themselves, by paths with `*`, `?`, `[..]` and `**`."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=model.rules(
+            (
+                "!has(self.tailBytes) || self.startAt == 'End'",
+                "tailBytes needs startAt: End; set it, or remove tailBytes",
+            ),
+        )
+    )
+    paths: list[FilePath] = pydantic.Field(min_length=1, max_length=64)
+    exclude: list[FilePath] = pydantic.Field(default=[], max_length=64)
+    max_depth: Annotated[int, pydantic.Field(ge=0, le=100)] = pydantic.Field(
+        default=10, description="Directories that one ** goes through at most."
+    )
+    encoding: Literal["UTF8", "GBK"] = "UTF8"
+    start_at: Literal["Beginning", "End"] = pydantic.Field(
+        default="Beginning",
+        description="Of files that are there when they are looked for the first time.",
+    )
+    tail_bytes: Annotated[int, pydantic.Field(ge=0, le=1024**3)] | None = pydantic.Field(
+        default=None, description="With startAt End: so much of their end is read."
+    )
+
+
+class ContainerFiles(Files):
+    """Files inside the selected containers: in volumes or in the container's own file system."""
+
+
+class NodeFiles(Files):
+    """Files of every node."""
+
+
 class Input(model.Model):
     """What is read."""
 
-    stdout: Stdout
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=model.rules(
+            (
+                "has(self.stdout) != has(self.containerFiles)",
+                "set exactly one of stdout and containerFiles",
+            )
+        )
+    )
+    stdout: Stdout | None = None
+    container_files: ContainerFiles | None = None
 
 
 class OptIn(model.Model):

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from harness import ingest
-from slswire.model import Log
+from slswire.model import Log, LogGroup
 
 PROJECT = "faults"
 
@@ -46,6 +46,7 @@ class Arrivals:
         self.logstore = logstore
         self._cursors: dict[int, str] = {}
         self.logs: list[Log] = []
+        self.groups: list[LogGroup] = []
 
     def create(self) -> None:
         """Make the Logstore."""
@@ -78,6 +79,7 @@ class Arrivals:
                         self._cursors[number],
                         count=min(1000, last - at),
                     )
+                    self.groups += result.groups
                     self.logs += [log for group in result.groups for log in group.logs]
                     self._cursors[number] = result.next_cursor
 

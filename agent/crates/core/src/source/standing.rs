@@ -3,17 +3,12 @@
 use super::Reader;
 use crate::carried::Carried;
 use crate::checkpoints::Standing;
-use crate::files::{Place, Saved};
+use crate::files::Place;
 
 impl Reader {
     /// Everything before it is in a batch, was not wanted, or is carried.
     pub(super) fn read_place(&self) -> Place {
-        let reading = self.files.iter().find(|file| !file.finished()).or(self.files.back());
-        let read = reading.map_or_else(Place::default, |file| match file.number {
-            // Not begun: all before it is, and so is its own beginning, wherever that is.
-            0 => Place { file: self.numbered + 1, offset: 0 },
-            file_number => Place { file: file_number, offset: file.offset },
-        });
+        let read = self.chain.read_place();
         if self.carries() {
             return read;
         }
@@ -53,15 +48,10 @@ impl Reader {
     pub fn standing(&self) -> Standing {
         let number = self.progress.number();
         if self.holds_nothing() {
-            let files = self.saved_at(self.read_place());
+            let files = self.chain.saved(self.read_place());
             return Standing { number, files, carried: self.carried() };
         }
         let (place, carried) = self.progress.reached();
-        Standing { number, files: self.saved_at(place), carried }
-    }
-
-    pub(super) fn saved_at(&self, place: Place) -> Vec<Saved> {
-        let known = self.files.iter().map(|file| file.saved(place));
-        known.chain(self.restored.iter().cloned()).collect()
+        Standing { number, files: self.chain.saved(place), carried }
     }
 }

@@ -21,7 +21,9 @@ export async function start() {
   at("logout").addEventListener("click", logout);
   for (const dialog of document.querySelectorAll("dialog")) closable(dialog);
   document.addEventListener("click", (event) => {
-    if (!at("account").contains(event.target)) at("account").open = false;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
   });
   const session = await api.session();
   fill(at("account-key"), session.key);

@@ -1,5 +1,5 @@
 /**
- * Records over time as bars. Dragging over them, or two presses of Enter at bars, zooms in.
+ * Records over time as bars. Dragging over them zooms in, a click takes one bar.
  */
 
 import { fill, h } from "./dom.js";

@@ -28,7 +28,10 @@ export async function draw(place, path, mayChange) {
     }
   };
   if (found === null) return void fill(place, missing(mayChange, act), note);
-  fill(place, summary(found), table(found.keys ?? {}), mayChange && editor(found, act, note), note);
+  const { ttl: _ttl, lastModifyTime: _time, ...document } = found;
+  const save = (keys, words) => act("PUT", { ...document, keys }, words);
+  fill(place, summary(found), table(found.keys ?? {}, mayChange && save),
+    mayChange && adding(found.keys ?? {}, save), mayChange && editor(document, act, note), note);
 }
 
 function missing(mayChange, act) {
@@ -47,18 +50,32 @@ function summary(found) {
   return h("p", {}, `Full text: ${which}${line.caseSensitive ? ", upper and lower case told apart" : ""}.`);
 }
 
-function table(keys) {
+/** A field more, so that SQL and comparisons know it. */
+function adding(keys, save) {
+  const name = h("input", { required: true, maxlength: 128, placeholder: "Field", "aria-label": "Field", spellcheck: "false", autocapitalize: "none" });
+  const kind = h("select", { "aria-label": "Type" }, ["text", "long", "double", "json"].map((each) => h("option", {}, each)));
+  return h("form", { class: "inline", onsubmit: (event) => {
+    event.preventDefault();
+    const key = { type: kind.value, doc_value: true };
+    if (kind.value === "text" || kind.value === "json") key.token = DELIMITERS;
+    const rest = Object.entries(keys).filter(([other]) => other !== name.value);
+    return save(Object.fromEntries([...rest, [name.value, key]]), `${name.value} is a field of the index now`);
+  } }, name, kind, h("button", { class: "plain tight", id: "add-field" }, "Add a field"));
+}
+
+function table(keys, save) {
   const entries = Object.entries(keys);
   if (!entries.length) return h("p", { class: "muted" }, "No field has rules of its own. SQL needs them: fields with “doc_value” become columns.");
   return h("div", { class: "scroll" }, h("table", { class: "rows" },
-    h("thead", {}, h("tr", {}, ["Field", "Type", "SQL", "Alias"].map((name) => h("th", { scope: "col" }, name)))),
+    h("thead", {}, h("tr", {}, ["Field", "Type", "SQL", "Alias", ""].map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, entries.slice(0, SHOWN_KEYS).map(([name, key]) => h("tr", {},
       h("td", { class: "mono" }, isolated(name)), h("td", {}, String(key.type ?? "text")),
-      h("td", {}, key.doc_value === false ? "no" : "yes"), h("td", {}, isolated(String(key.alias ?? ""))))))));
+      h("td", {}, key.doc_value === false ? "no" : "yes"), h("td", {}, isolated(String(key.alias ?? ""))),
+      h("td", { class: "doing" }, save && h("button", { type: "button", class: "plain tight quiet", "aria-label": `Remove ${name}`, onclick: () =>
+        save(Object.fromEntries(Object.entries(keys).filter(([other]) => other !== name)), `${name} is no field of the index any more`) }, "Remove")))))));
 }
 
-function editor(found, act, note) {
-  const { ttl: _ttl, lastModifyTime: _time, ...document } = found;
+function editor(document, act, note) {
   const text = h("textarea", { class: "mono", rows: 16, spellcheck: "false", "aria-label": "Index document" });
   text.value = JSON.stringify(document, null, 2);
   const save = () => {

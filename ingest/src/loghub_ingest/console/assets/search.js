@@ -26,6 +26,8 @@ import * as views from "./view.js";
 const PAGE = 100;
 const MAX_OFFSET = 100_000;
 const MAX_LIVE = 1000;
+/** Pixels; as in search.css. */
+const NARROW = 900;
 const { project, logstore } = frame.here;
 const PATH = api.pathOf(project, logstore);
 
@@ -132,11 +134,11 @@ function noFields() {
 function draw() {
   showAsked();
   if (rows !== null) {
-    tools.forRows(view, set, () => frame.copy(analysis.text(rows), "Rows"));
+    tools.forRows(view, set, { copy: () => frame.copy(analysis.text(rows), "Rows"), link: copyLink });
     analysis.show(at("results"), rows, view.chart);
     fill(at("status"), `${rows.table.length.toLocaleString()} rows of ${rows.rows.toLocaleString()} records · ${took}`);
   } else {
-    tools.forRecords(view, set, { copy: copyPage, download });
+    tools.forRecords(view, set, { copy: copyPage, link: copyLink, download });
     if (shown.length || view.live) list.show(shown, view);
     else showNothing();
     if (!view.live) status();
@@ -190,7 +192,7 @@ function failed(fault) {
   at("results").replaceChildren();
   at("pager").replaceChildren();
   fill(at("status"), "");
-  const way = fault.code === "IndexConfigNotExist"
+  const way = /\bindex\b/.test(String(fault.message))
     && h("a", { class: "plain tight", href: `/console/settings/${project}/${logstore}#index` }, "Index settings");
   const said = fault.code === "IndexConfigNotExist"
     ? new api.Failure(fault.code, "This Logstore has no index: its records can be looked through, not searched. Give it one, or leave the query empty.", 400)
@@ -211,6 +213,7 @@ async function follow() {
   draw();
   fill(at("status"), "Waiting for records…");
   const own = new Tail(view.query, {
+    begun: (marks) => { list.mark = marker(marks); },
     records: (found, leftOut) => arrived(found, leftOut),
     trouble: (fault) => fill(at("notices"), fault && frame.problem(fault)),
   });
@@ -261,6 +264,12 @@ function copyPage() {
   frame.copy(shown.map(records.json).join("\n"), `${shown.length} records`);
 }
 
+/** A link whose times do not move with the clock. */
+function copyLink() {
+  const fixed = asked ? { ...view, from: String(asked.from), to: String(asked.to) } : view;
+  frame.copy(location.origin + location.pathname + views.write(fixed), "Link");
+}
+
 function submit() {
   at("query").blur();
   set({ query: at("query").value.trim(), offset: 0, live: false }, true);
@@ -277,6 +286,7 @@ function nextLook() {
 }
 
 async function start() {
+  if (innerWidth < NARROW) at("query").placeholder = "error and not timeout";
   at("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     submit();

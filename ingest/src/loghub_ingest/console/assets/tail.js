@@ -14,7 +14,7 @@ const RETRY_MS = 3000;
 export class Tail {
   /**
    * @param {string} query
-   * @param {{records: (records: object[], leftOut: number) => void, trouble: (fault: Error | null) => void}} told
+   * @param {{begun: (marks: object) => void, records: (records: object[], leftOut: number) => void, trouble: (fault: Error | null) => void}} told
    */
   constructor(query, told) {
     this.query = query;
@@ -52,7 +52,9 @@ export class Tail {
     const path = `${api.pathOf(here.project, here.logstore)}/tail`;
     const given = { query: this.query, position: this.position };
     const found = await api.change("POST", path, given, this.stopping.signal);
+    if (this.stopping.signal.aborted) return false; // what came too late is of no page any more
     this.position = found.position;
+    if (found.marks) this.told.begun(found.marks);
     if (found.records.length || found.left_out) this.told.records(found.records, found.left_out);
     return !found.at_end;
   }

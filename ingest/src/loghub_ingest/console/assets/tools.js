@@ -10,7 +10,7 @@ const CHARTS = [["auto", "Auto"], ["bar", "Bars"], ["line", "Line"], ["none", "T
 /**
  * Tools of records.
  * @param {object} view @param {(change: object, again: boolean) => void} set
- * @param {{copy: () => void, download: (format: string) => void}} doing
+ * @param {{copy: () => void, link: () => void, download: (format: string) => void}} doing
  */
 export function forRecords(view, set, doing) {
   fill(at("tools"),
@@ -19,6 +19,7 @@ export function forRecords(view, set, doing) {
     !view.live && h("button", { type: "button", class: "plain tight quiet", title: "Turn the order round",
       onclick: () => set({ oldest: !view.oldest, offset: 0 }, true) }, view.oldest ? "Oldest first ↓" : "Newest first ↓"),
     menu("Export", [
+      ["Copy a link to what is shown", doing.link],
       ["Copy this page as JSON lines", doing.copy],
       !view.live && ["Download JSON lines", () => doing.download("ndjson")],
       !view.live && ["Download CSV", () => doing.download("csv")],
@@ -26,10 +27,10 @@ export function forRecords(view, set, doing) {
 }
 
 /** Tools of SQL's rows. */
-export function forRows(view, set, copy) {
+export function forRows(view, set, doing) {
   fill(at("tools"),
     choice("Chart", CHARTS, view.chart, (chart) => set({ chart }, false)),
-    h("button", { type: "button", class: "plain tight quiet", onclick: copy }, "Copy rows"));
+    menu("Export", [["Copy a link to what is shown", doing.link], ["Copy the rows, tab-separated", doing.copy]]));
 }
 
 function choice(name, options, current, chosen) {
