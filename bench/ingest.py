@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import corpus
@@ -35,6 +35,7 @@ PROJECT: Final = "bench-project"
 LARGE: Final = 500_000
 """Raw bytes of container lines per request: about 140 KB as a compressed log group."""
 SMALL: Final = 1_100
+SPAN_SECONDS: Final = 3600
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -74,17 +75,24 @@ class Outcome:
 
 
 def bodies(total: int, size: int) -> list[Body]:
-    """Signed PutLogs requests for `total` bytes of lines, `size` bytes each."""
+    """Signed PutLogs requests for `total` bytes of lines of the last hour, `size` bytes each."""
     found, logs, raw = [], [], 0
-    now = int(time.time())
-    for content, level in corpus.lines(total):
+    for content, level, moment in dated(total):
         pairs = (("content", content), ("level", level), ("_source_", "stdout"))
-        logs.append(Log(now, pairs, time_ns=len(logs)))
+        logs.append(Log(int(moment), pairs, time_ns=len(logs)))
         raw += len(content) + 45
         if raw >= size:
             found.append(_request(logs, raw))
             logs, raw = [], 0
     return found
+
+
+def dated(total: int) -> Iterator[tuple[str, str, float]]:
+    """(content, level, unix time) of `total` bytes of lines over the hour that ends now."""
+    begin, done = time.time() - SPAN_SECONDS, 0
+    for content, level in corpus.lines(total):
+        yield content, level, begin + SPAN_SECONDS * done / total
+        done += len(content) + 45
 
 
 def _request(logs: Sequence[Log], raw: int) -> Body:

@@ -1,4 +1,4 @@
-"""The service beside VictoriaLogs: what a write costs, and what is left of it after kill -9.
+"""The service beside VictoriaLogs: what a write costs, what kill -9 takes, how queries go.
 
 python bench/peers.py [--megabytes N] [--rounds N]; `make bench` calls it, which builds the peer
 from its Go module (a minute, once; skipped where there is no Go). Both get the same lines over 16
@@ -7,7 +7,9 @@ answered, the peer's as JSON lines, which it keeps in memory for some seconds. M
 """
 
 import argparse
+import asyncio
 import datetime as dt
+import functools
 import json
 import pathlib
 import shutil
@@ -18,15 +20,15 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-import corpus
 import ingest
 from reporting import report
 
 from harness import binaries
 from harness.ingest import Service, free_port
+from slswire import client
 
 PATH: Final = "/insert/jsonline?_stream_fields=pod&_time_field=_time&_msg_field=_msg"
 SETTLED_SECONDS: Final = 15.0
@@ -84,9 +86,9 @@ def json_lines(total: int) -> list[ingest.Body]:
     found: list[ingest.Body] = []
     lines: list[str] = []
     raw = 0
-    now = dt.datetime.now(dt.UTC).isoformat()
-    for content, level in corpus.lines(total):
-        record = {"_time": now, "_msg": content, "level": level, "_source_": "stdout"}
+    for content, level, moment in ingest.dated(total):
+        stamp = dt.datetime.fromtimestamp(moment, dt.UTC).isoformat()
+        record = {"_time": stamp, "_msg": content, "level": level, "_source_": "stdout"}
         lines.append(json.dumps(record | {"pod": "web-0", "namespace": "shop"}))
         raw += len(content) + 45
         if raw >= ingest.LARGE:
@@ -144,6 +146,70 @@ def lost_after_kill(program: pathlib.Path, disk: pathlib.Path) -> tuple[float, f
     return 1 - groups / len(mine), 1 - min(1, found / sent)
 
 
+QUERIES: Final = (
+    # What is asked, ours, the peer's.
+    ("last 100 with a common word", "accepted", "accepted | sort by (_time) desc limit 100"),
+    ("an order number, once", "000012345", "000012345"),
+    (
+        "count by a field",
+        "* | select level, count(*) as n group by level",
+        "* | stats by (level) count() n",
+    ),
+)
+ASKED: Final = 15
+
+
+def median_ms(ask: Callable[[], object]) -> float:
+    """Of some askings, after one and what it starts in the background."""
+    ask()
+    time.sleep(5)
+    took = []
+    for _ in range(ASKED):
+        started = time.perf_counter()
+        ask()
+        took.append(1000 * (time.perf_counter() - started))
+    return statistics.median(took)
+
+
+def asked(program: pathlib.Path, disk: pathlib.Path, megabytes: int) -> dict[str, list[float]]:
+    """Milliseconds of each query over HTTP: ours, the peer's."""
+    found: dict[str, list[float]] = {name: [] for name, _, _ in QUERIES}
+    now = int(time.time())
+    with ingest.Server(disk / "asked-ours") as service, asyncio.Runner() as runner:
+        api = runner.run(_indexed(service))
+        ingest.write(service, ingest.bodies(megabytes * 1_000_000, ingest.LARGE), 16)
+        for name, query, _ in QUERIES:
+
+            def ask(query: str = query) -> object:
+                within = (now - 7200, now + 60)
+                return runner.run(
+                    api.get_logs(ingest.PROJECT, "web", query, within=within, reverse=True)
+                )
+
+            found[name].append(median_ms(ask))
+        runner.run(api.__aexit__(None, None, None))
+    peer = Peer(program, disk / "asked-peer").start()
+    service = Service(peer.data, port=peer.port)
+    service.process = peer.process
+    ingest.write(service, json_lines(megabytes * 1_000_000), 16)
+    peer.ask("/internal/force_flush")
+    for name, _, query in QUERIES:
+        wanted = functools.partial(peer.ask, "/select/logsql/query", query=f"_time:1d {query}")
+        found[name].append(median_ms(wanted))
+    peer.end()
+    return found
+
+
+async def _indexed(service: Service) -> client.Client:
+    api = await service.client().__aenter__()
+    index = {
+        "line": {"token": list(", '\";=()[]{}?@&<>/:\n\t\r"), "caseSensitive": False},
+        "keys": {"level": {"type": "text", "token": [" "], "doc_value": True}},
+    }
+    await api.create_index(ingest.PROJECT, "web", index)
+    return api
+
+
 def measure(program: pathlib.Path, megabytes: int, rounds: int) -> list[tuple[str, str, float]]:
     """Rows of the table."""
     mine = ingest.bodies(megabytes * 1_000_000, ingest.LARGE)
@@ -157,6 +223,9 @@ def measure(program: pathlib.Path, megabytes: int, rounds: int) -> list[tuple[st
     rate = statistics.median(each.mb_per_core_second for each in ours)
     other = statistics.median(each.mb_per_core_second for each, _ in peer)
     lost = lost_after_kill(program, disk)
+    queries: list[tuple[str, str, float]] = []
+    for name, (here, there) in asked(program, disk, megabytes).items():
+        queries += [(name, "ms", here), ("VictoriaLogs, the same", "ms", there)]
     shutil.rmtree(disk, ignore_errors=True)
     return [
         ("PutLogs, on disk when answered", "MB/core-s", rate),
@@ -167,6 +236,7 @@ def measure(program: pathlib.Path, megabytes: int, rounds: int) -> list[tuple[st
         ("VictoriaLogs, on disk, of the lines", "", peer[-1][1] / peer[-1][0].raw),
         ("acknowledged and gone after kill -9", "%", 100 * lost[0]),
         ("VictoriaLogs, the same", "%", 100 * lost[1]),
+        *queries,
     ]
 
 

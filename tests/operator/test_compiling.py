@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from loghub_operator import compiling
-from loghub_operator.resources import configs, crds, projects, stores
+from loghub_operator.resources import cluster_configs, configs, crds, projects, stores
 
 METADATA = {"namespace": "shop", "name": "orders", "uid": "u", "generation": 3}
 WHERE = compiling.Target("http://i.x.svc", "shop-project", "Header", "V4", "loghub", "key")
@@ -81,3 +81,14 @@ def test_url_project_keeps_its_own_way_of_signing():
 @pytest.mark.parametrize("kind", crds.KINDS, ids=lambda kind: kind.name)
 def test_definition_stays_small(kind):
     assert len(yaml.safe_dump(crds.definition(kind))) < 100_000
+
+
+def test_files_of_nodes_are_for_the_cluster_kind_alone():
+    files = {"nodeFiles": {"paths": ["/var/log/*.log"]}}
+    spec = {"logStoreRef": {"name": "apps", "namespace": "shop"}, "input": files}
+    read = cluster_configs.ClusterLogConfigSpec.model_validate(spec)
+    found = compiling.pipeline(METADATA, read, STORE, WHERE)
+    assert found["input"]["nodeFiles"]["paths"] == ["/var/log/*.log"]
+    assert found["input"].keys() == {"nodeFiles"}
+    with pytest.raises(ValueError, match="nodeFiles"):
+        config(input=files)

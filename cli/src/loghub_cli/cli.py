@@ -11,12 +11,13 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import aiohttp
 
 from loghub_cli import (
+    bundling,
     command_line,
     completing,
     discovery,
@@ -25,6 +26,7 @@ from loghub_cli import (
     inspecting,
     kubectl,
     moments,
+    opening,
     reading,
     results,
 )
@@ -71,15 +73,22 @@ def _command(options: argparse.Namespace) -> int:
     if options.command == "completion":
         print(completing.script(options.shell), end="")
         return _EXIT_FINE
-    if options.command == "import":
-        return importing.run(options)
-    if options.command in inspecting.COMMANDS:
-        return inspecting.run(options)
+    if options.command in _RUN:
+        return _RUN[options.command](options)
     # Wrong usage is said before anything is asked of a cluster.
     tail = options.command == "tail"
     within = None if tail else moments.within(*_ends(options), time.time())
     with _destination(options) as (endpoint, found):
         return asyncio.run(_run(options, within, endpoint, found))
+
+
+_RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
+    "console": opening.run,
+    "import": importing.run,
+    "support-bundle": bundling.run,
+    **dict.fromkeys(inspecting.COMMANDS, inspecting.run),
+}
+"""Commands that read no Logstore."""
 
 
 def _ends(options: argparse.Namespace) -> tuple[str | None, str | None, str | None]:

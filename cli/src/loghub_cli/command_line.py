@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _add_reading(commands)
     _add_inspecting(commands)
     _add_import(commands)
+    _add_helping(commands)
     completion = commands.add_parser("completion", help="a script that completes at a shell's TAB")
     completion.description = _COMPLETION
     completion.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -185,6 +186,23 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="NAME",
         help="LogProject where the source names none (default imported)",
     )
+
+
+def _add_helping(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    bundle = commands.add_parser(
+        "support-bundle", help="what somebody needs who is to help, in one file, without secrets"
+    )
+    bundle.description = (
+        "Resources, workloads, events and the newest log lines of the release as a .tar.gz. "
+        "Secrets are not read; what looks like one elsewhere is removed. Look it over before you "
+        "send it."
+    )
+    bundle.add_argument("--file", default="", help="default: loghub-support-<time>.tar.gz")
+    _add_cluster(bundle)
+    console = commands.add_parser("console", help="open a way to the service's web console")
+    console.description = "Forwards a port of this machine and prints the address, until Ctrl-C."
+    _add_namespace(console)
+    _add_cluster(console)
 
 
 def _add_cluster(command: argparse.ArgumentParser) -> None:

@@ -79,6 +79,14 @@ class Kubectl:
         output = "--output=jsonpath={.items[*].metadata.name}"
         return self._run(["get", kind, f"--namespace={namespace}", output]).split()
 
+    def output(self, arguments: Sequence[str]) -> str:
+        """What `kubectl ARGUMENTS` prints.
+
+        Raises:
+            CliError: kubectl failed, with its own words.
+        """
+        return self._run(arguments)
+
     def _run(self, arguments: Sequence[str]) -> str:
         command = self.command(arguments)
         try:

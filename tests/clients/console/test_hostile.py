@@ -1,8 +1,11 @@
 """Records that were written to do harm, and what the page makes of them: text."""
 
+import itertools
 import json
 
 from playwright.sync_api import expect
+
+from loghub_ingest.search import grammar
 
 PWN = "window.pwned=1"
 HOSTILE = {
@@ -74,3 +77,43 @@ def test_records_are_downloaded_as_they_are(window, store, visit):
         window.get_by_role("button", name="Download JSON lines").click()
     (line,) = waiting.value.path().read_text(encoding="utf-8").split("\n")[:-1]
     assert HOSTILE.items() <= json.loads(line).items()
+
+
+PIECES = (
+    "a",
+    "Z9",
+    " ",
+    '"',
+    "\\",
+    "*",
+    "?",
+    "|",
+    ":",
+    "(",
+    ")",
+    "not",
+    "or",
+    "é",
+    "日本",
+    "<",
+    "=",
+    "#",
+)
+CONDITIONS = """async (pairs) => {
+  const { add } = await import("/console/assets/asking.js");
+  return pairs.map(([field, value]) => add("x or y | SELECT 1", field, value, true));
+}"""
+
+
+def test_every_value_clicked_becomes_a_condition_on_it(window):
+    texts = ["".join(each) for each in itertools.product(PIECES, repeat=2)]
+    names = [*texts[5::2], "level", "__tag__:pod-name", "a.b", "_x"]
+    pairs = [[name, text] for name, text in zip(itertools.cycle(names), ["", *texts, *PIECES])]
+    for (field, value), query in zip(pairs, window.evaluate(CONDITIONS, pairs), strict=True):
+        search, sql = grammar.split(query)
+        assert sql == "SELECT 1"
+        node = grammar.parse(search)
+        assert isinstance(node, grammar.And)
+        assert isinstance(node.of[0], grammar.Or)
+        wanted = grammar.Text(field, (value,)) if value else grammar.Empty(field)
+        assert node.of[1] == grammar.Not(wanted), query

@@ -55,6 +55,31 @@ def test_search_marks_its_words_and_a_value_clicked_narrows_it(window, store, vi
     expect(window.locator(".record")).to_have_count(3)
 
 
+def test_fields_and_their_values_are_suggested_while_a_query_is_typed(window, store, visit, texts):
+    store.put(*({"message": f"m {n}", "level": "error" if n < 2 else "info"} for n in range(5)))
+    store.put({"message": "bold", "lev<b>": "<i>"})
+    visit(window, store.page(f"?{store.range}"))
+    window.locator("#fields summary", has_text="level").wait_for()
+    options = window.locator("#suggestions li bdi")
+    window.keyboard.press("/")
+    window.keyboard.type("lev")
+    expect(options).to_have_text(["level", "lev<b>"])
+    window.keyboard.press("Tab")
+    assert window.locator("#query").input_value() == "level: "
+    expect(options).to_have_text(["info", "error"])
+    window.keyboard.type("e")
+    expect(options).to_have_text(["error"])
+    window.keyboard.press("ArrowDown")
+    window.keyboard.press("Enter")
+    assert window.locator("#query").input_value() == 'level: "error" '
+    window.keyboard.type("and m")
+    window.keyboard.press("Escape")
+    expect(window.locator("#suggestions")).to_be_hidden()
+    window.keyboard.press("Enter")
+    expect(window.locator(".record")).to_have_count(2)
+    assert set(texts(window)) == {"m 0", "m 1"}
+
+
 def test_dragging_over_the_histogram_zooms_in(window, store, visit):
     for second in range(0, 160, 4):
         store.put({"message": f"at {second}"}, at=second)

@@ -89,6 +89,7 @@ def test_change_without_the_pages_token_is_refused(root, store):
         {"x_loghub_csrf": "\xfc"},
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"sec_fetch_site": "same-site"},
     ):
         answer = root.change("PUT", store.path, {"ttl": 1}, **headers)

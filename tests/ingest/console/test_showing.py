@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loghub_ingest.console import cutting, exporting
@@ -183,6 +183,23 @@ def test_values_of_megabytes_are_cut_on_the_page_and_whole_by_themselves(root, s
     assert fields(found["records"][0])["huge"] == huge
     refused = root.get(f"{store.path}/context", whole=1, **asked)
     assert refused.document["errorCode"] == "ParameterInvalid"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+ASKED = ("query", "from", "to", "fromNs", "line", "offset", "reverse", "topic", "format")
+
+
+@given(document=st.dictionaries(st.sampled_from([*ASKED, "position"]), JSON))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_document_is_answered_by_a_fault_of_the_service(root, store, document):
+    asked = {"query": ""} | store.range | document
+    for what in ("search", "fields", "tail", "download"):
+        answer = root.post(f"{store.path}/{what}", asked)
+        assert answer.status in {200, 400}, (what, asked, answer.text)
 
 
 @given(

@@ -73,6 +73,8 @@ def test_key_id_of_a_refused_log_in_is_escaped(visitor):
         ("/console/..//evil.example", "/console/"),
         ("/console/\\evil.example", "/console/"),
         ("/logstores", "/console/"),
+        ("//[", "/console/"),
+        ("/console/?q=" + "x" * 9000, "/console/"),
         ("/console/\r\nSet-Cookie: a=b", "/console/"),
         ("javascript:alert(1)", "/console/"),
     ],

@@ -117,7 +117,7 @@ def _nanoseconds(given: Mapping[str, Any], name: str) -> int:
 
 def _page(given: Mapping[str, Any], name: str, default: int, *, most: int) -> int:
     value = given.get(name)
-    if value in {None, ""}:
+    if value is None or value == "":
         return default
     number = _whole(value)
     if number is None or not 0 <= number <= most:

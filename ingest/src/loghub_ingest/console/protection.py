@@ -55,7 +55,11 @@ def is_own(request: Request) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return True
-    return urllib.parse.urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    try:
+        stated = urllib.parse.urlsplit(origin).netloc
+    except ValueError:
+        return False
+    return stated.lower() == request.headers.get("host", "").lower()
 
 
 def cookie(token: str, *, encrypted: bool) -> str:

@@ -97,13 +97,11 @@ class Desk:
 
 def target(wanted: str) -> str:
     """Where to go after a log-in: a page of the console, whatever was asked for."""
-    parts = urllib.parse.urlsplit(wanted[:_MAX_ADDRESS_CHARS])
     plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted
-    if not plain or parts.scheme or parts.netloc or not parts.path.startswith(protection.PATH):
+    if not plain or len(wanted) > _MAX_ADDRESS_CHARS or not wanted.startswith(protection.PATH):
         return protection.PATH
-    if ".." in parts.path or "//" in parts.path or len(wanted) > _MAX_ADDRESS_CHARS:
-        return protection.PATH
-    return wanted
+    path = wanted.partition("?")[0]
+    return protection.PATH if ".." in path or "//" in path else wanted
 
 
 def _form(

@@ -55,4 +55,5 @@ class ClusterLogConfigSpec(configs.LogConfigSpec):
     """The spec of a ClusterLogConfig."""
 
     log_store_ref: ClusterReference
+    input: configs.ClusterInput
     selector: ClusterSelector = ClusterSelector()

@@ -73,6 +73,21 @@ class Input(model.Model):
     container_files: ContainerFiles | None = None
 
 
+class ClusterInput(Input):
+    """What is read, of all nodes."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=model.rules(
+            (
+                "[has(self.stdout), has(self.containerFiles), has(self.nodeFiles)]"
+                ".filter(given, given).size() == 1",
+                "set exactly one of stdout, containerFiles and nodeFiles",
+            )
+        )
+    )
+    node_files: NodeFiles | None = None
+
+
 class OptIn(model.Model):
     """Containers that ask for a Logstore by their own keys; the operator writes it for them."""
 

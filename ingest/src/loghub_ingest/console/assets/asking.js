@@ -2,10 +2,14 @@
  * Texts of the query language made by clicks: one more condition before the SQL.
  */
 
+/** A field's name as a query has it. */
+export function key(field) {
+  return /^(__tag__:)?[A-Za-z_][\w.-]*$/.test(field) ? field : quoted(field);
+}
+
 /** `field: "value"`, with what the grammar would take for its own escaped. */
 export function condition(field, value) {
-  const key = /^(__tag__:)?[A-Za-z_][\w.-]*$/.test(field) ? field : quoted(field);
-  return `${key}: ${quoted(value)}`;
+  return `${key(field)}: ${quoted(value)}`;
 }
 
 /**
@@ -48,6 +52,7 @@ function needsBrackets(search) {
   return /\bor\b/i.test(search.replace(/"(?:[^"\\]|\\.)*"/g, ""));
 }
 
-function quoted(text) {
+/** A text in quotation marks. */
+export function quoted(text) {
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }

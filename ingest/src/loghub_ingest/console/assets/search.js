@@ -6,6 +6,7 @@
 import * as analysis from "./analysis.js";
 import * as api from "./api.js";
 import * as asking from "./asking.js";
+import * as completing from "./completing.js";
 import * as context from "./context.js";
 import { copyWhole } from "./detail.js";
 import { at, fill, h } from "./dom.js";
@@ -291,6 +292,8 @@ async function start() {
     event.preventDefault();
     submit();
   });
+  // Before the page's own keys: Enter at a suggestion takes it.
+  completing.start(at("query"), at("suggestions"), () => sample?.fields ?? []);
   at("query").addEventListener("input", grow);
   at("query").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
