@@ -95,6 +95,7 @@ def open_core(chosen: settings.Settings) -> Core:
         "batchBytes": chosen.core.batch_bytes,
         "batchLogs": chosen.core.batch_logs,
         "batchSeconds": chosen.core.batch_seconds,
+        "maxDeletedFiles": chosen.core.max_deleted_files,
         "queueBytesPerDestination": chosen.core.queue_bytes_per_destination,
         "requestsPerDestination": chosen.core.requests_per_destination,
         "maxLineBytes": chosen.core.max_line_bytes,

@@ -137,3 +137,33 @@ async def _by_shard(scene):
             logs = [log for group in pulled.groups for log in group.logs]
             found.append({dict(log.contents)["content"].split()[0] for log in logs})
     return found
+
+
+def test_deleted_files_beyond_the_bound_are_given_up_and_counted(scene, container, between):
+    scene.agent.pipeline("lines", more=PLAIN)
+    between.mode = proxy.CLOSED
+    scene.agent.start(*SMALL, "--max-deleted-files", "2")
+    held = "loghub_agent_open_deleted_files"
+    lost = 'loghub_agent_lost_bytes_total{pipeline="lines",reason="deleted_file"}'
+    sizes = []
+    for number in range(4):
+        container.lines(2000)
+        # As many bytes as there are to read, beyond those that the queue takes.
+        agent.until("it is read", lambda: scene.agent.metric(READ) > 0)
+        time.sleep(0.5)  # until the agent has opened it
+        sizes.append(container.path.stat().st_size)
+        container.rotate(compress=False)
+        for rotated in container.dir.glob("0.log.*"):
+            rotated.unlink()
+        count = min(number + 1, 2)
+        agent.until("it is held", lambda: scene.agent.metric(held) == count)  # noqa: B023
+    agent.until("two are given up", lambda: scene.agent.metric(lost) > sizes[1])
+    between.mode = proxy.PASS
+    line = len("2026-01-02T03:04:05.000000001Z stdout F ") + len(container.content(1)) + 1
+    gone, rest = divmod(scene.agent.metric(lost), line)
+    assert rest == 0
+    left = container.written - int(gone)
+    agent.until("all the others", lambda: len(scene.arrivals.contents()) >= left)
+    found = set(scene.arrivals.contents())
+    scene.check([text for text in stage.contents(container) if text in found])
+    assert scene.last.arrived == left

@@ -310,6 +310,17 @@ impl Chain {
         }
     }
 
+    /// Gives up the oldest file that no name leads to and that is not read to its end; false when
+    /// there is none.
+    pub fn give_up_deleted(&mut self, counters: &Counters) -> bool {
+        let deleted = |file: &&mut LogFile| !file.linked && !file.finished();
+        let Some(file) = self.files.iter_mut().find(deleted) else { return false };
+        let unread = file.abandon();
+        counters.lose("deleted_file", unread);
+        counters::add(&counters.lost_files, u64::from(unread > 0));
+        true
+    }
+
     /// The file that is written after the one at `at`. A copy that somebody puts beside the current
     /// file is none: the runtime goes on with the current one.
     fn successor(&self, at: usize) -> Option<&LogFile> {

@@ -321,6 +321,7 @@ impl Shared {
             let settled = lock(&self.inner).lanes.idle();
             // A full disk delays checkpoints and stops nothing: more is repeated after a crash.
             drop(self.checkpoint());
+            self.bound_deleted();
             let mut keeping = lock(&self.keeping);
             keeping.worked |= !settled;
             let until = Instant::now() + CHECKPOINT;
@@ -471,7 +472,7 @@ impl Shared {
     fn reader(&self, running: &Running, source: &plan::Source, standing: Standing) -> Reader {
         let key = key(&running.spec.name, &source.id);
         let journal = Arc::clone(self.checkpoints.journal());
-        let progress = Arc::new(Progress::new(key, journal, standing.number));
+        let progress = Arc::new(Progress::new(key, journal, &standing));
         let (rule, most) = (running.rule.clone(), self.settings.max_line_bytes);
         let mut reader = Reader::new(source.clone(), standing, progress, rule, most);
         let shaper = running.shape.clone().map(Shaper::new);

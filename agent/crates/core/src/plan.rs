@@ -302,6 +302,9 @@ pub struct Settings {
     pub scan_seconds: f64,
     /// Threads that read, parse and compress.
     pub data_threads: usize,
+    /// Deleted files held open until they are read; beyond that those of the sources that hold most
+    /// are given up.
+    pub max_deleted_files: usize,
     /// How requests name their sender.
     pub user_agent: String,
 }
@@ -317,6 +320,7 @@ impl Default for Settings {
             max_line_bytes: 512 * 1024,
             scan_seconds: 0.2,
             data_threads: 1,
+            max_deleted_files: 1024,
             user_agent: format!("loghub-agent/{}", env!("CARGO_PKG_VERSION")),
         }
     }

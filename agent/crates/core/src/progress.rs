@@ -59,10 +59,12 @@ impl Inner {
 }
 
 impl Progress {
-    /// Of the source that checkpoints know by that name, whose next package has the number `first`.
+    /// Of the source that checkpoints know by that name, and that stands so at the start.
     #[must_use]
-    pub fn new(source: String, journal: Arc<Journal>, first: u64) -> Self {
-        let inner = Mutex::new(Inner { first, ..Inner::default() });
+    pub fn new(source: String, journal: Arc<Journal>, restored: &Standing) -> Self {
+        // What is carried stays so until something is acknowledged that no longer carries it.
+        let (first, carried) = (restored.number, restored.carried.clone());
+        let inner = Mutex::new(Inner { first, carried, ..Inner::default() });
         Self { owner: spool::owner(&source), source, journal, inner }
     }
 
@@ -176,7 +178,7 @@ mod tests {
         fn place_never_passes_an_open_package(order in Just((0..8_usize).collect::<Vec<_>>()).prop_shuffle()) {
             let directory = tempfile::tempdir().unwrap();
             let journal = Arc::new(Journal::open(directory.path(), 0).unwrap());
-            let progress = Progress::new("s".to_owned(), journal, 0);
+            let progress = Progress::new("s".to_owned(), journal, &Standing::default());
             let numbers: Vec<u64> = (1..=8).map(|offset| progress.begin(milestone(offset))).collect();
             let mut done = [false; 8];
             for at in order {

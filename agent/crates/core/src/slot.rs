@@ -72,6 +72,8 @@ pub enum Change {
     Shape(Option<Arc<Shape>>),
     /// Where they go.
     Pipeline(Pipeline),
+    /// So many deleted files are not read to their end.
+    GiveUpDeleted(usize),
 }
 
 /// What a source is doing.
@@ -161,6 +163,11 @@ impl Slot {
         }
     }
 
+    /// Whether a change waits for the next step.
+    pub fn is_changing(&self) -> bool {
+        !lock(&self.changes).is_empty()
+    }
+
     /// Leaves a change for the next step.
     pub fn change(&self, change: Change) {
         lock(&self.changes).push(change);
@@ -244,6 +251,9 @@ impl Slot {
                     work.reader.change_shaper(shaper, &work.pipeline.counters);
                 }
                 Change::Pipeline(pipeline) => work.pipeline = pipeline,
+                Change::GiveUpDeleted(files) => {
+                    work.reader.give_up_deleted(files, &work.pipeline.counters);
+                }
             }
         }
     }

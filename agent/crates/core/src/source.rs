@@ -402,6 +402,15 @@ impl Reader {
         self.waiting.is_some() || self.batch.logs > 0
     }
 
+    /// Gives up so many deleted files that it still reads, the oldest first.
+    pub fn give_up_deleted(&mut self, files: usize, counters: &Counters) {
+        for _ in 0..files {
+            if !self.chain.give_up_deleted(counters) {
+                return;
+            }
+        }
+    }
+
     /// Deleted files that it still reads.
     #[must_use]
     pub fn open_deleted(&self) -> usize {

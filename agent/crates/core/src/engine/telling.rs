@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{key, lock, trees, Core, Running};
+use super::{key, lock, trees, Core, Running, Shared};
 use crate::counters::Snapshot;
-use crate::slot::{State, Told};
+use crate::schedule::Heard;
+use crate::slot::{Change, State, Told};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +54,31 @@ impl Core {
             stats.pipelines.insert(name.clone(), snapshot);
         }
         Ok(serde_json::to_string(&stats)?)
+    }
+}
+
+impl Shared {
+    /// Keeps the number of deleted files that are held open: each keeps its bytes on the disk.
+    pub(super) fn bound_deleted(&self) {
+        let (inner, now) = (lock(&self.inner), Instant::now());
+        let slots = inner.pipelines.values().flat_map(|running| running.sources.values());
+        let mut held: Vec<_> = slots.map(|(_, slot)| (slot.told(now).open_deleted, slot)).collect();
+        let all: usize = held.iter().map(|(files, _)| files).sum();
+        let mut over = all.saturating_sub(self.settings.max_deleted_files);
+        // What was given up before may still count.
+        if over == 0 || held.iter().any(|(files, slot)| *files > 0 && slot.is_changing()) {
+            return;
+        }
+        held.sort_by_key(|(files, _)| std::cmp::Reverse(*files));
+        for (files, slot) in held {
+            let giving = files.min(over);
+            if giving == 0 {
+                break;
+            }
+            over -= giving;
+            slot.change(Change::GiveUpDeleted(giving));
+            self.schedule.poke([(slot.number, Heard::NAMES)], now);
+        }
     }
 }
 

@@ -42,7 +42,7 @@ impl Agent {
             Lanes::restore(&node.state, &keys, &node.settings, &registry, &mut places).unwrap();
         let restored = places.remove(NAME).unwrap_or_default();
         let journal = Arc::clone(checkpoints.journal());
-        let progress = Arc::new(Progress::new(NAME.to_owned(), journal, restored.number));
+        let progress = Arc::new(Progress::new(NAME.to_owned(), journal, &restored));
         let longest = node.settings.max_line_bytes;
         let source = node.source(false);
         Self {

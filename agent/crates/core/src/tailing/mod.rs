@@ -333,6 +333,14 @@ fn request_that_ends_with_a_file_acknowledges_the_file() {
 }
 
 #[test]
+fn what_is_carried_outlives_a_kill_before_the_next_acknowledgement() {
+    let acknowledge = Op::Acknowledge { requests: 1 };
+    let (part, other) = (Op::Part { stream: 0, pad: 0 }, Op::Line { stream: 1, pad: 0 });
+    let first = [part, other.clone(), READ, acknowledge, KILL];
+    play(1, &[&first[..], &[other, READ, Op::Checkpoint, KILL]].concat());
+}
+
+#[test]
 fn file_that_grew_and_was_compressed_while_the_agent_was_away_goes_on_where_it_was_read() {
     let acknowledge = Op::Acknowledge { requests: 1 };
     let compress = Op::Compress { leave: false };
