@@ -50,6 +50,8 @@ pub struct Chain {
     files: VecDeque<LogFile>,
     numbered: u64,
     restored: Vec<Saved>,
+    /// A file that was not read to its end when the agent ended is gone.
+    gap: bool,
     /// What a file was that was truncated, for the copy that may have been made of it.
     ghost: Option<Box<LogFile>>,
     /// How much of a file that is there at the first listing is read; None is all.
@@ -61,7 +63,7 @@ impl Chain {
     /// are read, where that is given.
     #[must_use]
     pub fn new(names: Names, restored: Vec<Saved>, tail: Option<u64>) -> Self {
-        Self { names, files: VecDeque::new(), numbered: 0, restored, ghost: None, tail }
+        Self { names, files: VecDeque::new(), numbered: 0, restored, gap: false, ghost: None, tail }
     }
 
     /// Takes what a tree found.
@@ -272,6 +274,7 @@ impl Chain {
     /// Files that a checkpoint remembers and no directory names any more.
     fn count_vanished(&mut self, counters: &Counters) {
         for saved in std::mem::take(&mut self.restored) {
+            self.gap |= !saved.finished || saved.size > saved.offset;
             count_lost(&saved, counters);
         }
     }
@@ -359,6 +362,11 @@ impl Chain {
     pub fn is_last(&self) -> bool {
         let mut behind = self.files.iter().filter(|file| !file.finished()).skip(1);
         behind.all(|file| self.is_given() && file.is_empty())
+    }
+
+    /// Whether lines are missing since the last call: what comes now does not go on from before.
+    pub fn take_gap(&mut self) -> bool {
+        std::mem::take(&mut self.gap)
     }
 
     /// What a checkpoint says, for another chain of the same source.

@@ -167,6 +167,15 @@ impl Joiner {
         }
     }
 
+    /// Lines are missing before what comes next: gives out what is whole. Bytes of lines that are not
+    /// are lost; says how many.
+    pub fn end_at_gap(&mut self, out: &mut impl FnMut(&Record<'_>)) -> u64 {
+        let parts = self.parts.iter_mut().filter_map(Option::take);
+        let lost = parts.map(|part| part.content.len() as u64).sum();
+        self.flush_all(out);
+        lost
+    }
+
     /// Whether something is not finished whose beginning no file needs to have any more.
     #[must_use]
     pub fn has_carried(&self) -> bool {

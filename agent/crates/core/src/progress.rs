@@ -64,7 +64,7 @@ impl Progress {
     pub fn new(source: String, journal: Arc<Journal>, restored: &Standing) -> Self {
         // What is carried stays so until something is acknowledged that no longer carries it.
         let (first, carried) = (restored.number, restored.carried.clone());
-        let inner = Mutex::new(Inner { first, carried, ..Inner::default() });
+        let inner = Mutex::new(Inner { carried, first, ..Inner::default() });
         Self { owner: spool::owner(&source), source, journal, inner }
     }
 

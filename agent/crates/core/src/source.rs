@@ -161,6 +161,12 @@ impl Reader {
             self.listed = false;
             self.chain.list(self.checkpoint_place(), around.counters)?;
             self.listed = true;
+            if self.chain.take_gap() && self.joiner.has_carried() {
+                // The rest of what a checkpoint carried went away with its file.
+                let Self { joiner, batch, .. } = self;
+                let lost = joiner.end_at_gap(&mut |record| batch.add(record, now));
+                around.counters.lose("file_gone", lost);
+            }
         }
         if !self.push_waiting(around) {
             return Ok(Rest { until: Some(now + FULL_LANE), fed: false });

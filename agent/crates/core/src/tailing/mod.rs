@@ -333,6 +333,14 @@ fn request_that_ends_with_a_file_acknowledges_the_file() {
 }
 
 #[test]
+fn what_is_carried_is_not_joined_with_lines_behind_a_gap() {
+    let part = Op::Part { stream: 0, pad: 0 };
+    let look = |wait| Op::Step { look: false, wait };
+    let first = [LINE, look(0), look(60), part.clone(), READ, LINE, part, ROTATE];
+    play(2, &[&first[..], &[Op::DeleteOldest, KILL]].concat());
+}
+
+#[test]
 fn what_is_carried_outlives_a_kill_before_the_next_acknowledgement() {
     let acknowledge = Op::Acknowledge { requests: 1 };
     let (part, other) = (Op::Part { stream: 0, pad: 0 }, Op::Line { stream: 1, pad: 0 });
