@@ -53,8 +53,8 @@ down: setup ## Remove the cluster and all that it left on the machine
 	@$(PY) -m harness down
 
 .PHONY: control-plane
-control-plane: setup ## Build the API server and etcd that some tests start (cached; minutes once)
-	@if command -v go >/dev/null; then $(PY) -m harness tool kube-apiserver etcd >/dev/null; \
+control-plane: setup ## Build the API server, etcd and helm that some tests start (cached; minutes once)
+	@if command -v go >/dev/null; then $(PY) -m harness tool kube-apiserver etcd helm >/dev/null; \
 	  else echo "no go on PATH: tests that need a real API server are skipped"; fi
 
 .PHONY: clients

@@ -152,6 +152,7 @@ Try next:
   export KUBECONFIG={os.environ["KUBECONFIG"]} PATH={ROOT}/.venv/bin:{kubectl.parent}:$PATH
   kubectl loghub tail apps -n shop
   kubectl loghub logs apps -n shop --query 'declined' --limit 3
+  kubectl loghub status; kubectl loghub console
   kubectl get logprojects,logstores,logconfigs -A
   kubectl -n shop annotate deployment/web note=yours; kubectl -n shop edit logconfig orders
   make down      removes the cluster and everything in it""")
@@ -165,7 +166,7 @@ def main() -> int:
             os.environ["KUBECONFIG"] = harness("kubeconfig")
             path = os.environ["PATH"]
             os.environ["PATH"] = f"{pathlib.Path(harness('tool', 'kubectl')).parent}:{path}"
-        with step("Three images: operator, agent, ingest"):
+        with step("Images: operator, agent, ingest, and one for examples"):
             images.build()
         with step(f"helm install loghub charts/loghub --namespace {NAMESPACE}"):
             install()

@@ -58,3 +58,27 @@ def test_what_is_no_pod_directory_is_passed_over_and_a_removed_pod_is_gone(pods_
     (pods_dir / "shop_web-0_uid-1" / "app").rmdir()
     (pods_dir / "shop_web-0_uid-1").rmdir()
     assert found(finder) == {}
+
+
+def test_directory_in_which_nothing_changes_is_left_alone_until_the_next_scan(
+    pods_dir, monkeypatch
+):
+    finder = containers.Finder(pods_dir, node="node-1")
+    folder = pods_dir / "shop_web-0_uid-1"
+    (folder / "app").mkdir(parents=True)
+    assert finder.look() is not None
+    assert finder.look() is not None  # it is young: a container may follow
+    age(folder)
+    age(pods_dir)
+    assert [pod.name for pod in finder.look()] == ["web-0"]
+    assert finder.look() is None
+    (pods_dir / "shop_web-1_uid-2").mkdir()
+    assert sorted(pod.name for pod in finder.look()) == ["web-0", "web-1"]
+    for each in (*pods_dir.iterdir(), pods_dir):
+        age(each)
+    assert finder.look() is not None
+    assert finder.look() is None
+    (folder / "sidecar").mkdir()  # in an old pod: found by the scan
+    monkeypatch.setattr(finder, "_next_scan", 0.0)
+    [first] = [pod for pod in finder.look() if pod.name == "web-0"]
+    assert [each.name for each in first.containers] == ["app", "sidecar"]

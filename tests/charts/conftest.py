@@ -1,6 +1,7 @@
 """Helm itself, a real API server with the definitions, and the shapes that the chart supports."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import shutil
@@ -36,6 +37,7 @@ def tool() -> Callable[[str], str]:
 def render(tool: Callable[[str], str]) -> Run:
     """`helm template` of the chart with more arguments."""
 
+    @functools.cache
     def run(*arguments: str) -> str:
         command = [tool("helm"), "template", "loghub", str(CHART), "-n", "loghub-system"]
         return execute([*command, *arguments])

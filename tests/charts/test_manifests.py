@@ -28,7 +28,7 @@ def test_nothing_secret_or_random_is_written(written):
 
 
 @pytest.mark.apiserver
-@pytest.mark.parametrize("shape", ["default", "cloud", "production", "private-registry"])
+@pytest.mark.parametrize("shape", ["cloud", "production"])
 def test_kubectl_alone_takes_them(written, kubectl, definitions, shape):
     if "namespace/loghub-system" not in kubectl("get", "namespaces", "-o", "name"):
         kubectl("create", "namespace", "loghub-system")

@@ -6,6 +6,7 @@ LOGHUB_WRITE_GOLDEN=1 pytest tests/charts/test_shapes.py    writes the golden fi
 import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -61,6 +62,18 @@ def test_an_api_server_takes_every_object_of_a_shape(render, kubectl, definition
     options = ("--server-side", "--dry-run=server", "--validate=strict")
     said = kubectl("-n", "loghub-system", "apply", *options, f"--filename={path}")
     assert said.count("serverside-applied") == len(objects(path.read_text()))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_helm_finds_nothing_to_warn_of(tool, shape):
+    command = [tool("helm"), "lint", "--strict", str(CHART)]
+    done = subprocess.run(
+        [*command, f"--values={CHART}/shapes/{shape}.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -3,17 +3,20 @@
 LOGHUB_WRITE_GOLDEN=1 pytest tests/cli/test_importing.py    writes the golden files anew
 """
 
+import contextlib
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loghub_cli.importing import fluentbit, promtail, resources
+from loghub_cli import errors
+from loghub_cli.importing import documents, fluentbit, promtail, resources
 from loghub_operator import compiling
 from loghub_operator.resources import crds
 
@@ -170,3 +173,35 @@ def test_any_stage_is_mapped_or_noted(stages):
     assert [each["kind"] for each in into.objects] == ["LogStore", "ClusterLogConfig"]
     noted = " ".join(each.where for each in into.notes)
     assert ("other" in stages) == ("other" in noted)
+
+
+def spoiled(document: object, path: list[int], value: object) -> object:
+    """The document with one part of it, found by the numbers, replaced."""
+    if not path or not isinstance(document, dict | list) or not document:
+        return value
+    if isinstance(document, list):
+        at = path[0] % len(document)
+        return [spoiled(e, path[1:], value) if n == at else e for n, e in enumerate(document)]
+    key = sorted(document, key=str)[path[0] % len(document)]
+    return {**document, key: spoiled(document[key], path[1:], value)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(SOURCES),
+    st.lists(st.integers(0, 30), min_size=1, max_size=9),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.text(max_size=5)
+    | st.just([])
+    | st.just({}),
+)
+def test_a_spoiled_configuration_is_imported_or_refused_in_a_sentence(source, path, value):
+    text = (HERE / "importing" / f"{source}.yaml").read_text()
+    found = [spoiled(each, path, value) for each in yaml.safe_load_all(text)]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump_all(found, file)
+        file.flush()
+        with contextlib.suppress(errors.CliError):
+            documents.read([file.name], resources.Import("shop", "project"))

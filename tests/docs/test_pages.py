@@ -130,12 +130,21 @@ def _fragment(document: dict) -> None:
         "LogProject": {},
         "CollectionAgent": {},
     }
-    for kind, least in needed.items():
-        if set(document) <= set(MODELS[kind].model_json_schema(by_alias=True)["properties"]):
-            MODELS[kind].model_validate({**least, **document})
-            return
     schema = json.loads((ROOT / "charts/loghub/values.schema.json").read_text())
-    jsonschema.validate(document, schema)
+    judges = [
+        lambda kind=kind, least=least: MODELS[kind].model_validate({**least, **document})
+        for kind, least in needed.items()
+        if set(document) <= set(MODELS[kind].model_json_schema(by_alias=True)["properties"])
+    ]
+    faults = []
+    for judge in (*judges, lambda: jsonschema.validate(document, schema)):
+        try:
+            judge()
+        except (pydantic.ValidationError, jsonschema.ValidationError) as fault:
+            faults.append(fault)
+        else:
+            return
+    raise faults[0]
 
 
 def _pod(spec: dict) -> dict:

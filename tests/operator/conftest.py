@@ -127,6 +127,15 @@ class Operator:
         command += ["--admin-listen", f"127.0.0.1:{self.admin}", "--pod-name", uuid.uuid4().hex]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log, env=dict(os.environ))
+        waiting.until("the operator answers", self.answers, every=0.1)
+
+    def answers(self) -> bool:
+        """Whether its admin port is open: from then on it ends in order."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/healthz", timeout=5):
+                return True
+        except OSError:
+            return False
 
     def kill(self) -> None:
         assert self.process is not None
@@ -194,6 +203,17 @@ def operator(
     running.start()
     yield running
     assert running.stop() == 0, running.log.read_text()[-2000:]
+
+
+@pytest.fixture
+def second(
+    control_plane: ControlPlane, service: Service, tmp_path: pathlib.Path
+) -> Iterator[Operator]:
+    """Another replica, not started; the test ends it."""
+    replica = Operator(control_plane, service.url, tmp_path / "second.log")
+    yield replica
+    if replica.process is not None and replica.process.poll() is None:
+        replica.kill()
 
 
 @pytest.fixture

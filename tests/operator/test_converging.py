@@ -7,9 +7,7 @@ is under way comes, and the state must be what an operator that starts now makes
 """
 
 import asyncio
-import contextlib
 import copy
-from collections.abc import AsyncIterator
 from typing import Any
 from unittest import mock
 
@@ -17,164 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import imagined
-from loghub_operator import (
-    cache,
-    compiling,
-    dispatching,
-    events,
-    kinds,
-    queueing,
-    reporting,
-    watching,
-)
-from loghub_operator.cluster import ClusterError
-from loghub_operator.reconciling import context, observing
+from loghub_operator import compiling, kinds
+from loghub_operator.reconciling import configs, observing
 from stage import workloads
-
-SYSTEM = "loghub-system"
-SPACES = ("shop", "web")
-STEPS = 20_000
-"""More keys than any run of the test needs; an endless loop among reconcilers needs more."""
-
-SETTINGS = context.Settings(
-    namespace=SYSTEM,
-    agent_image="agent:1",
-    ingest_endpoint="http://ingest",
-    root_secret="root",
-    default_project=None,
-)
-
-
-class Context(context.Context):
-    """With the imagined log service."""
-
-    service: imagined.LogService
-
-    @contextlib.asynccontextmanager
-    async def remote(self, project: context.Object) -> AsyncIterator[Any]:
-        yield self.service
-
-
-class World:
-    """The API server, the log service, and one operator after another."""
-
-    def __init__(self) -> None:
-        self.api, self.service = imagined.ApiServer(), imagined.LogService()
-        for name in (SYSTEM, *SPACES):
-            self.api.put(kinds.NAMESPACE, workloads.namespace(name))
-        self.pending: dict[queueing.Key, None] = {}
-        self.waiting: set[queueing.Key] = set()
-        """Failed, and not told of since: the queue would try them after a pause."""
-        self.restart()
-
-    def restart(self) -> None:
-        """A new operator: it lists, and then hears what comes after."""
-        reports = reporting.Reports(SYSTEM)
-        told = events.Events(self.api)  # type: ignore[arg-type]
-        self.ctx = Context(SETTINGS, self.api, cache.Cache(), told, reports)  # type: ignore[arg-type]
-        self.ctx.service = self.service
-        self.ctx.later = lambda key, _seconds: self._wake(key)
-        self.ctx.changed = self._changed
-        self.ctx.pace.allows = lambda: True  # type: ignore[method-assign]
-        self.api.news.clear()
-        for kind in kinds.WATCHED:
-            if kind == kinds.REPORT:
-                reports.replace(self.api.all(kind))
-            else:
-                self.ctx.cache.replace(kind, self.api.all(kind))
-        self.pending = dict.fromkeys(dispatching.everything(self.ctx.cache))
-
-    def deliver(self, plural: str, count: int) -> None:
-        """The next events of one watch; each watch is in order, and none waits for another."""
-        for kind in kinds.WATCHED:
-            news = self.api.news.get(kind.plural, []) if kind.plural == plural else []
-            for what, found in news[:count]:
-                self._hear(kind, found, deleted=what == "DELETED")
-            del news[:count]
-
-    def _hear(self, kind: kinds.Kind, found: imagined.Object, *, deleted: bool) -> None:
-        if kind == kinds.REPORT:
-            watching.take_report(self.ctx.reports, found, deleted=deleted)
-            self._wake(dispatching.REPORTS)
-        else:
-            watching.take(kind, found, self.ctx.cache, self._changed, deleted=deleted)
-
-    def _changed(self, kind: kinds.Kind, found: cache.Object, before: cache.Object | None) -> None:
-        gone = self.ctx.cache.get(kind, *reversed(cache.place(found))) is None
-        change = dispatching.Change(kind, found, before, gone)
-        for key in dispatching.keys(change, self.ctx.cache):
-            self._wake(key)
-
-    def _wake(self, key: queueing.Key) -> None:
-        self.pending.setdefault(key)
-        self.waiting.discard(key)
-
-    async def work(self, picks: list[int]) -> None:
-        """Work on some pending keys at once."""
-        keys = list(self.pending)
-        chosen = list(dict.fromkeys(keys[pick % len(keys)] for pick in picks)) if keys else []
-        for key in chosen:
-            del self.pending[key]
-        await asyncio.gather(*map(self._one, chosen))
-
-    async def _one(self, key: queueing.Key) -> None:
-        try:
-            await dispatching.work(self.ctx, key)
-        except (queueing.AgainError, ClusterError):
-            if key not in self.pending:
-                self.pending[key] = None
-                self.waiting.add(key)
-
-    async def settle(self) -> None:
-        """No more faults; everything under way comes, and every key is worked on."""
-        self.api.plan.clear()
-        self.service.plan.clear()
-        self.waiting.clear()
-        for _ in range(STEPS):
-            for plural, news in list(self.api.news.items()):
-                self.deliver(plural, len(news))
-            fresh = [key for key in self.pending if key not in self.waiting]
-            if not fresh:
-                return
-            del self.pending[fresh[0]]
-            await self._one(fresh[0])
-        raise AssertionError(f"it never rests: {list(self.pending)[:5]}")
-
-    def state(self) -> dict[str, Any]:
-        """What a user sees, without times."""
-        found: dict[str, Any] = {}
-        ready = set()
-        for kind in (kinds.PROJECT, kinds.STORE, *kinds.CONFIGS):
-            for each in self.api.all(kind):
-                place = (kind.plural, *cache.place(each))
-                status = each.get("status") or {}
-                told = [(c["type"], c["status"], c["reason"]) for c in status["conditions"]]
-                running = {("Ready", "True", "Compiled"), ("Ready", "False", "AgentsFailed")}
-                said: tuple[Any, ...] = ()
-                if running.intersection(told):
-                    ready.add(status["pipeline"])
-                    said = (status.get("matched"), status.get("nodeErrors"), status.get("lines"))
-                found["/".join(place)] = (sorted(told), said, each["spec"])
-        for each in self.api.all(kinds.PIPELINE):
-            # One whose config waits for something runs on in its last good form, whichever it was.
-            if each["metadata"]["name"] in ready:
-                found[each["metadata"]["name"]] = each["spec"]
-        return found
-
-
-def fresh_from(world: World) -> World:
-    """The same users' objects, reports and LogStores before an operator that starts now."""
-    found = World()
-    for key, each in world.api.objects.items():
-        if key[0] in {kinds.PIPELINE.plural, kinds.SECRET.plural, kinds.EVENT.plural}:
-            continue
-        copied = copy.deepcopy(each)
-        copied.pop("status", None)
-        found.api.objects[key] = copied
-    found.api.versions = world.api.versions  # they never go back
-    found.restart()
-    return found
-
+from stepped import SPACES, SYSTEM, World, fresh_from
 
 NAMES = st.sampled_from(["a", "b"])
 SPACE = st.sampled_from(SPACES)
@@ -291,7 +135,7 @@ async def move(world: World, what: str, how: Any) -> None:
 
 
 @given(st.lists(MOVES, min_size=10, max_size=60))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_history_ends_in_the_state_that_a_fresh_operator_makes(moves):
     async def play() -> None:
         world = World()
@@ -303,6 +147,10 @@ def test_every_history_ends_in_the_state_that_a_fresh_operator_makes(moves):
         fresh = fresh_from(world)
         await fresh.settle()
         assert world.state() == fresh.state()
+        for each in world.api.all(kinds.PIPELINE):
+            kind, *where = configs.origin(each)
+            assert kind is not None
+            assert (kind.plural, where[1], where[0]) in world.api.objects, "its config is gone"
         made = [key for key in world.api.creations if key[0] == kinds.STORE.plural]
         removed = [how for what, how in moves if what == "remove" and how[0] == kinds.STORE]
         assert len(made) <= len(set(made)) + len(removed)

@@ -235,6 +235,40 @@ def test_agent_pool_becomes_a_daemon_set_that_stays_as_it_is(cluster, operator):
     assert later["metadata"]["generation"] == found["metadata"]["generation"]
 
 
+def test_two_pools_share_no_node(cluster, operator):
+    def pool(name: str, **labels: str) -> dict:
+        return {
+            "apiVersion": "loghub.dev/v1alpha1",
+            "kind": "CollectionAgent",
+            "metadata": {"name": name},
+            "spec": {"nodeSelector": labels},
+        }
+
+    def left_out(name: str) -> list[dict]:
+        found = cluster.get("DaemonSet", f"loghub-agent-{name}", SYSTEM) or {"spec": {}}
+        pod = found["spec"].get("template", {}).get("spec", {})
+        terms = pod.get("affinity", {}).get("nodeAffinity", {})
+        required = terms.get("requiredDuringSchedulingIgnoredDuringExecution", {})
+        return [
+            one
+            for each in required.get("nodeSelectorTerms", ())
+            for one in (each["matchExpressions"])
+        ]
+
+    cluster.apply(pool("wide", tier="a"), pool("narrow", tier="a", disk="ssd"))
+    try:
+        waiting.until(
+            "the wide pool leaves the narrow one's nodes out",
+            lambda: {"key": "disk", "operator": "NotIn", "values": ["ssd"]} in left_out("wide"),
+        )
+        assert left_out("narrow") == []
+        cluster.apply(pool("twin", tier="a", disk="ssd"))
+        cluster.until_refused("CollectionAgent", "twin", "", "PoolConflict")
+    finally:
+        for each in cluster.list("CollectionAgent"):
+            cluster.delete("CollectionAgent", each["metadata"]["name"])
+
+
 def test_api_server_away_for_a_while_is_waited_for(cluster, namespace, control_plane):
     prepare(cluster, namespace)
     control_plane.stop()

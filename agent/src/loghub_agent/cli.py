@@ -74,6 +74,11 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _Flags(explain.add_argument_group("the running agent"), environment).add(
         "--admin", "address of its --admin-listen", "127.0.0.1:8081", metavar="HOST:PORT"
     )
+    commands.add_parser(
+        "try",
+        help="say what a pipeline makes of sample lines",
+        description="Reads a JSON document from stdin: see `kubectl loghub test`, which asks it.",
+    )
     return parser
 
 
@@ -216,6 +221,13 @@ def _explain(options: argparse.Namespace) -> None:
     print(asking.explain(options.what, options.admin), end="")  # noqa: T201  (the answer)
 
 
+def _try(_: argparse.Namespace) -> None:
+    from loghub_agent import trying  # noqa: PLC0415  (likewise)
+
+    for line in trying.answer(sys.stdin):
+        print(line)  # noqa: T201  (the answer)
+
+
 def _run(options: argparse.Namespace) -> None:
     if options.log_level not in _LEVELS:
         raise errors.UsageError(f"--log-level is {options.log_level!r}; give {', '.join(_LEVELS)}")
@@ -229,12 +241,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 fine, 1 failed, 2 wrong usage."""
     options = _parser(os.environ).parse_args(arguments)
     try:
-        _explain(options) if options.command == "explain" else _run(options)
+        {"explain": _explain, "try": _try}.get(options.command, _run)(options)
     except errors.UsageError as fault:
         print(f"loghub-agent: {fault}", file=sys.stderr)  # noqa: T201  (for the person at the keys)
         return _EXIT_USAGE
     except errors.AgentError as fault:
-        _log.error("failed", extra={"reason": str(fault)})
+        if options.command == "run":
+            _log.error("failed", extra={"reason": str(fault)})
+        else:
+            print(f"loghub-agent: {fault}", file=sys.stderr)  # noqa: T201  (likewise)
         return _EXIT_FAILED
     except Exception:  # noqa: BLE001  (the one place where whatever went wrong becomes a status)
         _log.exception("failed")

@@ -73,13 +73,16 @@ async def run(environment: Mapping[str, str]) -> int:
     line = f"helm-test-{uuid.uuid4().hex}"
     started = time.monotonic()
     last = "the line is not there"
-    sent = False
+    written = False
     async with Client(Endpoint(environment["ENDPOINT"]), key) as client:
         while time.monotonic() - started < patience:
             try:
-                if not sent:
-                    await write(client, line) if not project else print(line, flush=True)
-                    sent = True
+                if project:
+                    # Again and again: an agent may follow this pod only after its first line.
+                    print(line, flush=True)
+                elif not written:
+                    await write(client, line)
+                    written = True
                 if await holds(client, *where, line):
                     took = time.monotonic() - started
                     say(f"the line came back from {where[0]}/{where[1]} after {took:.1f} s")

@@ -20,6 +20,7 @@ from loghub_cli import (
     bundling,
     command_line,
     completing,
+    differing,
     discovery,
     errors,
     forward,
@@ -29,6 +30,7 @@ from loghub_cli import (
     opening,
     reading,
     results,
+    trying,
 )
 from loghub_cli.importing import command as importing
 from loghub_cli.rendering import Record, line
@@ -84,8 +86,10 @@ def _command(options: argparse.Namespace) -> int:
 
 _RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "console": opening.run,
+    "diff": differing.run,
     "import": importing.run,
     "support-bundle": bundling.run,
+    "test": trying.run,
     **dict.fromkeys(inspecting.COMMANDS, inspecting.run),
 }
 """Commands that read no Logstore."""

@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_reading(commands)
     _add_inspecting(commands)
+    _add_trying(commands)
+    _add_differing(commands)
     _add_import(commands)
     _add_helping(commands)
     completion = commands.add_parser("completion", help="a script that completes at a shell's TAB")
@@ -186,6 +188,36 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="NAME",
         help="LogProject where the source names none (default imported)",
     )
+
+
+def _add_trying(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    test = commands.add_parser("test", help="what a LogConfig makes of sample lines")
+    test.description = (
+        "Joins and parses the lines as agents do, with loghub-agent on this machine or in an "
+        "agent's pod. Nothing is collected or sent. Exit status: 0 every record could be parsed, 1 "
+        "one could not, 2 wrong usage."
+    )
+    config = test.add_argument("config", metavar="CONFIG", help="a file, or a LogConfig's name")
+    offering.offer(config, offering.Names("logconfigs.loghub.dev"))
+    test.add_argument(
+        "-f", "--file", dest="sample", required=True, help="the lines; '-' is the standard input"
+    )
+    test.add_argument("-o", "--output", choices=["text", "json"], default="text")
+    _add_namespace(test)
+    _add_cluster(test)
+
+
+def _add_differing(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    diff = commands.add_parser("diff", help="what applying LogConfigs would change")
+    diff.description = (
+        "The specs, what the API server refuses of them, and which containers would be taken or "
+        "let go. Nothing is applied. Exit status: 0 nothing would change, 1 something would or the "
+        "command failed, 2 wrong usage."
+    )
+    diff.add_argument("-f", "--file", action="append", required=True, help="repeatable")
+    diff.add_argument("-o", "--output", choices=["text", "json"], default="text")
+    _add_namespace(diff)
+    _add_cluster(diff)
 
 
 def _add_helping(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

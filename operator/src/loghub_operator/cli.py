@@ -89,6 +89,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="wait for a Lease before working (LOGHUB_LEADER_ELECTION=true)",
     )
     run.add_argument(
+        "--require-collect",
+        action="store_true",
+        default=environment.get("LOGHUB_REQUIRE_COLLECT", "").lower() in {"1", "true", "yes"},
+        help="LogConfigs need the right to collect into their LogStore, as a SubjectAccessReview "
+        "of their service account says (LOGHUB_REQUIRE_COLLECT=true)",
+    )
+    run.add_argument(
         "--project-services",
         action="store_true",
         default=environment.get("LOGHUB_PROJECT_SERVICES", "").lower() in {"1", "true", "yes"},
@@ -125,4 +132,5 @@ def _settings(options: argparse.Namespace) -> context.Settings:
         root_secret=options.root_credentials_secret,
         default_project=(namespace, name) if slash else None,
         project_services=options.project_services,
+        require_collect=options.require_collect,
     )

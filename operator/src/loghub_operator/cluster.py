@@ -7,7 +7,7 @@ write of the same is no change. Errors are `ClusterError` with the API server's 
 import dataclasses
 import json
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -20,6 +20,9 @@ Object = dict[str, Any]
 MANAGER: Final = "loghub-operator"
 TIMEOUT_SECONDS: Final = 20
 _PAGE: Final = 500
+_JSON: Final = "application/json"
+_NAMES: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Metadata alone: a node's object is 10 KB and more."""
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
 _REFUSED: Final = 300
@@ -64,6 +67,8 @@ class Cluster:
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
+        self.may_write: Callable[[], bool] = lambda: True
+        """The fence: a replica that was paused must not write what another one leads now."""
 
     def access(self) -> Access:
         """What this client was given, for another one."""
@@ -100,7 +105,21 @@ class Cluster:
             query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
             query += f"&labelSelector={urllib.parse.quote(labels)}" if labels else ""
             page = await self._send("GET", kind.path(namespace) + query)
-            found += page.get("items", [])
+            for each in page.get("items", []):
+                each["metadata"].pop("managedFields", None)  # as large as the rest, of no use here
+                found.append(each)
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return found
+
+    async def names(self, kind: kinds.Kind) -> set[str]:
+        """The names of all objects of a cluster-scoped kind, without the objects."""
+        found: set[str] = set()
+        token = ""
+        while True:
+            query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
+            page = await self._send("GET", kind.path() + query, accept=_NAMES)
+            found |= {each["metadata"]["name"] for each in page.get("items", [])}
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return found
@@ -148,9 +167,17 @@ class Cluster:
                 raise
 
     async def _send(
-        self, method: str, path: str, body: Object | None = None, content: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        content: str = _JSON,
+        *,
+        accept: str = _JSON,
     ) -> Object:
-        headers = {"Accept": "application/json", "Content-Type": content}
+        headers = {"Accept": accept, "Content-Type": content}
+        if method != "GET" and kinds.LEASE.plural not in path and not self.may_write():
+            raise ClusterError(0, "this replica's lease is too old to write anything")
         configuration = self._api.configuration
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         try:

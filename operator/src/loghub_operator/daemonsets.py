@@ -1,5 +1,9 @@
 """The DaemonSet of a CollectionAgent: a typed object, built here and nowhere else. Pure."""
 
+import hashlib
+import json
+import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 from loghub_operator.resources import agents, model
@@ -8,6 +12,8 @@ _ADMIN_PORT: Final = 8081
 _GRACE_SECONDS: Final = 30
 """The agent drains for 20 of them."""
 
+_TEMPLATE: Final = "loghub.dev/template"
+"""Annotation: a digest of the pods' template, so that a change of it is known before it is made."""
 LABELS: Final = {"app.kubernetes.io/name": "loghub", "app.kubernetes.io/component": "agent"}
 
 
@@ -23,23 +29,58 @@ def build(
     namespace: str,
     image: str,
     owner: dict[str, Any],
+    there: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The DaemonSet of the CollectionAgent `pool`; `image` is used where it names none."""
+    """The DaemonSet of the CollectionAgent `pool`; `image` is used where it names none.
+
+    `there` is the DaemonSet as it is: how far its pods are decides how fast it may go on.
+    """
     labels = LABELS | {"loghub.dev/pool": pool}
-    rolling = {"maxUnavailable": spec.update_strategy.max_unavailable}
+    template = {"metadata": {"labels": labels}, "spec": _pod(owner, spec, image)}
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
+    most, waits = _pace(spec.update_strategy, digest, there)
     return {
         "metadata": {
             "name": name_of(pool),
             "namespace": namespace,
             "labels": labels,
+            "annotations": {_TEMPLATE: digest},
             "ownerReferences": [owner],
         },
         "spec": {
             "selector": {"matchLabels": labels},
-            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
-            "template": {"metadata": {"labels": labels}, "spec": _pod(owner, spec, image)},
+            "minReadySeconds": waits,
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": most}},
+            "template": template,
         },
     }
+
+
+def _pace(
+    strategy: agents.UpdateStrategy, digest: str, there: Mapping[str, Any] | None
+) -> tuple[int | str, int]:
+    """How many pods may be unavailable, and for how long one must be ready to be available.
+
+    A wave of canaries is as many as may be unavailable; the next comes only as they become
+    available. Once there were two waves all of the first are well, and the rest follows. Canaries
+    that do not become ready stop it by themselves.
+    """
+    regular = (strategy.max_unavailable, 0)
+    status = (there or {}).get("status") or {}
+    desired = int(status.get("desiredNumberScheduled", 0))
+    if there is None or not strategy.canary_percent or not desired:
+        return regular
+    metadata = there["metadata"]
+    changed = (metadata.get("annotations") or {}).get(_TEMPLATE) != digest
+    if not changed and status.get("observedGeneration") != metadata.get("generation"):
+        spec = there["spec"]  # its numbers are not of now: stay as it is
+        most = spec["updateStrategy"]["rollingUpdate"]["maxUnavailable"]
+        return most, int(spec.get("minReadySeconds", 0))
+    canaries = max(1, math.ceil(desired * strategy.canary_percent / 100))
+    updated = 0 if changed else int(status.get("updatedNumberScheduled", 0))
+    if updated >= min(desired, 2 * canaries):
+        return regular
+    return canaries, strategy.canary_seconds
 
 
 def owner_of(found: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -137,6 +178,7 @@ def _container(
             {"name": "LOGHUB_POOL", "value": owner["name"]},
             {"name": "LOGHUB_POOL_UID", "value": owner["uid"]},
             *([] if spec.host_access == "Logs" else [{"name": "LOGHUB_ROOT", "value": _ROOT}]),
+            *_limits(spec.limits),
             *spec.extra_env,
         ],
         "ports": [{"name": "admin", "containerPort": _ADMIN_PORT}],
@@ -157,3 +199,9 @@ def _container(
             *_file_mounts(spec),
         ],
     }
+
+
+def _limits(limits: agents.Limits) -> list[dict[str, str]]:
+    """The agent's settings, as variables."""
+    given = limits.model_dump(exclude_none=True)
+    return [{"name": f"LOGHUB_{key.upper()}", "value": str(given[key])} for key in sorted(given)]

@@ -78,8 +78,9 @@ def _by_config(change: Change, _known: cache.Cache) -> Iterator[queueing.Key]:
             yield OPT_INS
 
 
-def _by_agent(change: Change, _known: cache.Cache) -> Iterator[queueing.Key]:
-    yield change.key
+def _by_agent(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
+    if change.gone or not _only_status(change):
+        yield from _all(known, kinds.AGENT)  # what one pool selects another leaves out
 
 
 def _by_namespace(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
@@ -136,9 +137,9 @@ def everything(known: cache.Cache) -> Iterator[queueing.Key]:
     yield from (OPT_INS, ORPHANS)
 
 
-def drifting(known: cache.Cache) -> Iterator[queueing.Key]:
-    """Keys of what somebody else can change without a watch telling of it."""
-    for kind in (kinds.PROJECT, kinds.STORE, kinds.AGENT):
+def drifting(known: cache.Cache, *, permits: bool) -> Iterator[queueing.Key]:
+    """Keys of what somebody else can change without a watch telling of it; `permits` can be too."""
+    for kind in (kinds.PROJECT, kinds.STORE, kinds.AGENT, *([kinds.CONFIG] if permits else ())):
         yield from _all(known, kind)
 
 

@@ -37,12 +37,16 @@ PIPELINE: Final = _own("LogPipeline", "logpipelines")
 REPORT: Final = _own("AgentReport", "agentreports")
 NAMESPACE: Final = Kind("Namespace", "namespaces", "v1", namespaced=False)
 
+NODE: Final = Kind("Node", "nodes", "v1", namespaced=False)
 POD: Final = Kind("Pod", "pods", "v1")
 SERVICE: Final = Kind("Service", "services", "v1")
 SECRET: Final = Kind("Secret", "secrets", "v1")
 SERVICE_ACCOUNT: Final = Kind("ServiceAccount", "serviceaccounts", "v1")
 EVENT: Final = Kind("Event", "events", "v1")
 DAEMON_SET: Final = Kind("DaemonSet", "daemonsets", "apps/v1")
+REVIEW: Final = Kind(
+    "SubjectAccessReview", "subjectaccessreviews", "authorization.k8s.io/v1", namespaced=False
+)
 LEASE: Final = Kind("Lease", "leases", "coordination.k8s.io/v1")
 
 CONFIGS: Final = (CONFIG, CLUSTER_CONFIG)

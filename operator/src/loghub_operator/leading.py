@@ -7,6 +7,8 @@ cluster, since nothing is kept in memory that matters.
 import asyncio
 import datetime as dt
 import logging
+import math
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +19,9 @@ _log = logging.getLogger(__name__)
 NAME: Final = "loghub-operator"
 DURATION_SECONDS: Final = 15
 RENEW_SECONDS: Final = 4
+FENCE_SECONDS: Final = 10
+"""Nothing is written so long after the last renewal: others wait for DURATION_SECONDS, and a
+request may be on its way for a while."""
 _FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -30,6 +35,13 @@ class Lease:
     def __init__(self, api: cluster.Cluster, metadata: Mapping[str, Any], identity: str) -> None:
         self._api, self._metadata, self._identity = api, metadata, identity
         self._namespace = str(metadata["namespace"])
+        self._renewed = -math.inf
+        """When the last successful renewal was begun; monotonic, which counts while a process is
+        stopped."""
+
+    def fresh(self) -> bool:
+        """Whether nobody else can lead yet."""
+        return time.monotonic() - self._renewed < FENCE_SECONDS
 
     async def acquire(self) -> None:
         """Wait until this process leads."""
@@ -47,12 +59,10 @@ class Lease:
         Raises:
             LostError: the lease could not be renewed in time.
         """
-        renewed = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            if await self._try():
-                renewed = asyncio.get_running_loop().time()
-            elif asyncio.get_running_loop().time() - renewed > DURATION_SECONDS:
+            renewed = await self._try()
+            if not renewed and time.monotonic() - self._renewed > DURATION_SECONDS:
                 raise LostError("the lease could not be renewed: this process ends")
 
     async def release(self) -> None:
@@ -63,6 +73,13 @@ class Lease:
             await self._api.replace(kinds.LEASE, found)
 
     async def _try(self) -> bool:
+        begun = time.monotonic()
+        if await self._claim():
+            self._renewed = begun
+            return True
+        return False
+
+    async def _claim(self) -> bool:
         try:
             found = await self._api.get(kinds.LEASE, NAME, self._namespace)
             now = dt.datetime.now(dt.UTC)

@@ -12,6 +12,7 @@ from slswire import errors
 ABOUT: Final[Mapping[str, str]] = {
     "AgentsFailed": "Some agents refuse the pipeline; `status.nodeErrors` says which and why.",
     "Available": "All agents of the pool run and are up to date.",
+    "CollectNotAllowed": "The service account lacks the right to collect into the LogStore.",
     "Compiled": "The pipeline is written, agents take it within seconds.",
     "CredentialsIncomplete": "The Secret lacks a half of the key.",
     "CredentialsNotFound": "The Secret with the access key does not exist.",
@@ -26,8 +27,10 @@ ABOUT: Final[Mapping[str, str]] = {
     "NoBundledService": "The release was installed without its own service.",
     "NotSupported": "The service does not have what the spec asks for.",
     "OptInRefused": "A pod or namespace asks for a Logstore that it cannot have; it says why.",
-    "Paused": "The config reads nothing: spec.mode is Paused.",
+    "Paused": "By `spec.mode` the config reads nothing; by the annotation `loghub.dev/paused` "
+    "nothing is done for the object.",
     "Preview": "The config ships nothing, its status shows what it would take: spec.mode.",
+    "PoolConflict": "Another CollectionAgent has all nodes that this one selects.",
     "ProjectNotExist": "The remote project is not there.",
     "ProjectNotFound": "The LogProject does not exist.",
     "ProjectNotReady": "The LogProject is not ready; its own conditions say why.",
@@ -36,6 +39,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "RemoteExists": "The remote was there before, and the adoption policy is Fail.",
     "RemoteGone": "The project is gone, and with it the way to delete the remote: it stays.",
     "RemoteRefused": "The service refused for another reason; the message has its code.",
+    "Resumed": "The annotation `loghub.dev/paused` is gone.",
     "RollingOut": "Agents are being replaced or are not ready yet.",
     "SampleMismatch": "A line of `spec.samples` becomes something else than it should.",
     "SamplesPending": "No agent has judged `spec.samples` yet.",

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import dataclasses
+import datetime as dt
 import itertools
 import logging
 import random
 import signal
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import kopf
@@ -28,7 +29,7 @@ from loghub_operator import (
     reporting,
     watching,
 )
-from loghub_operator.reconciling import context
+from loghub_operator.reconciling import context, leaving, permitting
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ async def run(options: Options, settings: context.Settings) -> None:
     """
     api = await cluster.connect(options.kubeconfig)
     reports = reporting.Reports(settings.namespace)
-    ctx = context.Context(settings, api, cache.Cache(), events.Events(api), reports)
+    permits = permitting.Permits(api)
+    ctx = context.Context(settings, api, cache.Cache(), events.Events(api), reports, permits)
     operator = _Operator(ctx, outside=bool(options.kubeconfig))
     probes = await admin.serve(
         *options.admin_listen, ready=lambda: operator.ready, stuck=operator.stuck
@@ -90,6 +92,7 @@ async def _work(
 ) -> None:
     if options.leader_election:
         await lease.acquire()
+        operator.fence(lease.fresh)
     operator.ready = False
     measuring.LEADING.set(1)
     await operator.list_all()
@@ -113,6 +116,10 @@ class _Operator:
         ctx.later, ctx.changed = self.queue.add_later, self._changed
         measuring.QUEUED.set_function(lambda: len(self.queue))
 
+    def fence(self, fresh: Callable[[], bool]) -> None:
+        """Let it write only while the lease is fresh."""
+        self._ctx.cluster.may_write = fresh
+
     def stuck(self) -> Iterator[str]:
         """Sentences about what makes no progress and would after a restart."""
         longest = self.queue.longest()
@@ -128,6 +135,7 @@ class _Operator:
                 self._ctx.reports.replace(found)
             else:
                 self._ctx.cache.replace(kind, found)
+        self._ctx.reports.changes()  # everything is looked at anyway
         for key in dispatching.everything(self._ctx.cache):
             self.queue.add(key)
 
@@ -153,9 +161,12 @@ class _Operator:
         for turn in itertools.count():
             pause = RESYNC_SECONDS / _TURNS
             await asyncio.sleep(pause)
-            for key in dispatching.drifting(self._ctx.cache):
+            permits = self._ctx.settings.require_collect
+            for key in dispatching.drifting(self._ctx.cache, permits=permits):
                 if zlib.crc32("/".join(key).encode()) % _TURNS == turn % _TURNS:
                     self.queue.add_later(key, random.uniform(0.0, pause))  # noqa: S311 - jitter
+            if turn % _TURNS == 0:
+                await self._forget_nodes()
             if loop.time() < relist:
                 continue
             relist = loop.time() + RELIST_SECONDS
@@ -163,6 +174,12 @@ class _Operator:
                 await self.list_all()
             except cluster.ClusterError as fault:
                 _log.warning("the resync failed: %s", fault)
+
+    async def _forget_nodes(self) -> None:
+        try:
+            await leaving.forget_nodes(self._ctx, dt.datetime.now(dt.UTC))
+        except cluster.ClusterError as fault:
+            _log.warning("reports of nodes that are gone were not deleted: %s", fault)
 
     def _changed(self, kind: kinds.Kind, found: cache.Object, before: cache.Object | None) -> None:
         if kind == kinds.REPORT:

@@ -17,6 +17,8 @@ Changed = Callable[[kinds.Kind, cache.Object, cache.Object | None], None]
 _SERVER_SECONDS: Final = 300
 _CLIENT_SECONDS: Final = 310
 _CONNECT_SECONDS: Final = 15
+_PAGE: Final = 500
+"""Objects of one page of a list: all at once would be the most memory there ever is."""
 
 
 def settings() -> kopf.OperatorSettings:
@@ -26,6 +28,7 @@ def settings() -> kopf.OperatorSettings:
     found.watching.client_timeout = _CLIENT_SECONDS
     found.watching.connect_timeout = _CONNECT_SECONDS
     found.watching.reconnect_backoff = 1.0
+    found.watching.chunk_size = _PAGE
     found.networking.request_timeout = 30
     found.posting.enabled = False
     found.peering.standalone = True

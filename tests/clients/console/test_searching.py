@@ -55,6 +55,31 @@ def test_search_marks_its_words_and_a_value_clicked_narrows_it(window, store, vi
     expect(window.locator(".record")).to_have_count(3)
 
 
+def test_busy_service_is_asked_again_and_one_that_is_away_is_told(window, store, visit, texts):
+    store.put({"message": "hello"})
+    refusals = []
+
+    def busy(route):
+        # The one fault that a service with an idle machine cannot be made to show in time.
+        if len(refusals) < 2:
+            refusals.append(route.request.url)
+            body = '{"errorCode": "ServerBusy", "errorMessage": "the server is busy"}'
+            route.fulfill(status=503, content_type="application/json", body=body)
+        else:
+            route.continue_()
+
+    window.route("**/search", busy)
+    visit(window, store.page(f"?{store.range}"))
+    assert len(refusals) == 2
+    assert texts(window) == ["hello"]
+    window.context.set_offline(True)
+    window.get_by_role("button", name="Search").click()
+    expect(window.locator("#notices")).to_contain_text("The service does not answer.")
+    window.context.set_offline(False)
+    window.get_by_role("button", name="Search").click()
+    expect(window.locator(".record")).to_have_count(1)
+
+
 def test_fields_and_their_values_are_suggested_while_a_query_is_typed(window, store, visit, texts):
     store.put(*({"message": f"m {n}", "level": "error" if n < 2 else "info"} for n in range(5)))
     store.put({"message": "bold", "lev<b>": "<i>"})

@@ -5,12 +5,16 @@ import shutil
 import subprocess
 
 import pytest
+from starlette.requests import Request
 
 from harness.ingest import Service
+from loghub_ingest import service as services
 from loghub_ingest.api import routes
-from loghub_ingest.console import pages
+from loghub_ingest.console import application, entering, pages
+from loghub_ingest.storage import embedded
 
-LOGIN = "/console/login"
+LOGIN, API = "/console/login", "/console/api"
+JSON = "application/json"
 SINKS = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser"
     r"|createContextualFragment|srcdoc|setHTML|javascript:|\bimport\("
@@ -110,6 +114,42 @@ def test_body_that_is_no_document_is_refused_in_a_sentence(root, store):
     for body in (b"{", b"[]", b"\xff"):
         answer = root.send("POST", f"/console/api{store.path}/search", body, **headers)
         assert answer.document["errorCode"] == "ParameterInvalid"
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/console/", "text/html"), (f"{API}/session", JSON)])
+async def test_more_pages_than_there_is_room_for_are_told_to_come_back(
+    tmp_path, monkeypatch, path, kind
+):
+    monkeypatch.setattr(application, "MAX_CONCURRENT", 0)
+    storage = embedded.Embedded(tmp_path / "data")
+    answer = await application.make(services.make(storage, ()))(asked(path))
+    storage.close()
+    assert (answer.status_code, answer.media_type) == (503, kind)
+    assert b"busy" in answer.body
+    assert answer.headers["content-security-policy"]
+
+
+async def test_fault_of_the_console_itself_is_an_answer_and_a_log_line(
+    tmp_path, monkeypatch, caplog
+):
+    def fail(*_arguments):
+        raise ZeroDivisionError
+
+    storage = embedded.Embedded(tmp_path / "data")
+    monkeypatch.setattr(entering, "whose", fail)
+    answer = await application.make(services.make(storage, ()))(asked(f"{API}/session"))
+    storage.close()
+    assert answer.status_code == 500
+    assert b"ZeroDivisionError" not in answer.body
+    assert "a console request failed" in caplog.text
+
+
+def asked(path: str) -> Request:
+    scope = {
+        "type": "http", "method": "GET", "scheme": "http", "path": path,
+        "raw_path": path.encode(), "query_string": b"", "headers": [(b"host", b"localhost")],
+    }  # fmt: skip
+    return Request(scope)
 
 
 def test_no_call_of_the_api_begins_as_the_console_does():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -183,6 +184,19 @@ def test_values_of_megabytes_are_cut_on_the_page_and_whole_by_themselves(root, s
     assert fields(found["records"][0])["huge"] == huge
     refused = root.get(f"{store.path}/context", whole=1, **asked)
     assert refused.document["errorCode"] == "ParameterInvalid"
+
+
+def test_page_of_huge_records_is_not_held_in_memory_at_once(root, store, service):
+    for _ in range(60):
+        store.put({"huge": "x" * (4 * 1024 * 1024)})
+    before = peak_megabytes(service.process.pid)
+    assert len(search(root, store)["records"]) == 60
+    assert peak_megabytes(service.process.pid) - before < 160  # of 240 together
+
+
+def peak_megabytes(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 JSON = st.recursive(

@@ -44,8 +44,8 @@ async def append(storage, store, text: str, when: int) -> None:
 def found(storage, store, query: str) -> list[str]:
     program = planning.program(grammar.parse(query), INDEX)
     entries = storage.overlapping(store, 0, 1000)
-    page = scanning.page(storage, entries, (program, WINDOW), line=10, offset=0, reverse=True)
-    return [each.record["c"] for each in page.found]
+    at = scanning.places(storage, entries, (program, WINDOW), line=10, offset=0, reverse=True)
+    return [each.record["c"] for each in scanning.rendered(storage, at.kept)]
 
 
 async def test_second_search_for_a_rare_word_reads_the_groups_that_hold_it(storage):

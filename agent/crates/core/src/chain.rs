@@ -239,14 +239,21 @@ impl Chain {
             }
             return Ok(self.files.iter().any(|known| known.same_content(file)));
         }
-        if self.ghost.as_ref().is_some_and(|ghost| ghost.was_copied_to(file)) {
+        if !self.is_given() || file.named.current {
             return Ok(false);
         }
-        // Until the file is truncated it has all that its copy has, and more.
         let original = |known: &LogFile| {
             known.linked && known.named.current && !known.finished() && known.was_copied_to(file)
         };
-        Ok(self.is_given() && !file.named.current && self.files.iter().any(original))
+        let Some(at) = self.files.iter().position(original) else { return Ok(false) };
+        if let Some(known) = self.files.get_mut(at) {
+            if !known.check()? {
+                // Until the file is truncated it has all that its copy has, and more.
+                return Ok(true);
+            }
+        }
+        self.truncated(at);
+        Ok(false)
     }
 
     fn discover(
@@ -265,9 +272,15 @@ impl Chain {
             },
         }
         // Before the first one written later and not begun; what has no name any more is older.
-        let later = |each: &LogFile| each.linked && each.number == 0 && each.named > file.named;
+        // A program's log that is begun goes on after it.
+        let given = self.is_given();
+        let not_read = |each: &LogFile| each.number == 0 || (given && !each.finished());
+        let later = |each: &LogFile| each.linked && not_read(each) && each.named > file.named;
         let at = self.files.iter().position(later).unwrap_or(self.files.len());
         self.files.insert(at, file);
+        if given {
+            self.interrupt(acknowledged);
+        }
         Ok(())
     }
 
@@ -296,9 +309,16 @@ impl Chain {
             }
         }
         if any {
-            self.files.iter_mut().for_each(|file| file.interrupt(acknowledged));
+            self.interrupt(acknowledged);
         }
         Ok(any)
+    }
+
+    /// Whatever is begun goes on after what comes before it now.
+    fn interrupt(&mut self, acknowledged: Place) {
+        for file in self.files.iter_mut().filter(|file| !file.finished()) {
+            file.interrupt(acknowledged);
+        }
     }
 
     /// Lets go of every file that keeps a volume from being unmounted, read or not.
@@ -345,8 +365,8 @@ impl Chain {
             return Some(Duration::ZERO);
         }
         if self.is_given() && !ended {
-            // Nobody has opened the next one: who writes, writes to this one.
-            let goes_on = file.linked && next.is_some_and(LogFile::is_empty);
+            // Nobody has written to a later one: who writes, writes to this one.
+            let goes_on = file.linked && self.files.iter().skip(at + 1).all(LogFile::is_empty);
             return (!goes_on).then_some(LINGER_PROGRAMS);
         }
         Some(match next {

@@ -152,8 +152,7 @@ impl LogFile {
         self.identity.may_be(saved)
     }
 
-    /// Whether `other`, a fresh opening, begins with the bytes that this file began with when it was
-    /// looked at last: a copy of it, which somebody made in order to truncate it.
+    /// Whether `other`, a fresh opening, begins as this file did: a copy, made in order to truncate it.
     #[must_use]
     pub fn was_copied_to(&self, other: &Self) -> bool {
         self.head.0 > 0 && other.starts_with(self.head)
@@ -293,10 +292,7 @@ impl LogFile {
 
     /// Closes it before its end; gives the bytes that nobody will read.
     pub fn abandon(&mut self) -> u64 {
-        let size = match &self.bytes {
-            Bytes::Plain(file) => file.metadata().map_or(self.offset, |found| found.len()),
-            Bytes::Gzip(_) | Bytes::Closed => self.offset,
-        };
+        let size = self.size();
         (self.bytes, self.kept, self.before) = (Bytes::Closed, Vec::new(), 0);
         size.saturating_sub(std::mem::replace(&mut self.offset, size))
     }
@@ -304,10 +300,7 @@ impl LogFile {
     /// Whether nothing was written to it yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        match &self.bytes {
-            Bytes::Plain(file) => file.metadata().is_ok_and(|found| found.len() == 0),
-            Bytes::Gzip(_) | Bytes::Closed => false,
-        }
+        matches!(&self.bytes, Bytes::Plain(file) if file.metadata().is_ok_and(|found| found.len() == 0))
     }
 
     /// What it was before it was truncated since the last call, to know a copy of that again.
@@ -357,12 +350,15 @@ impl LogFile {
     /// What a checkpoint remembers of it when everything before `place` is acknowledged.
     #[must_use]
     pub fn saved(&self, place: Place) -> Saved {
-        let size = match &self.bytes {
+        let saved = self.identity.saved(self.head, self.acknowledged(place), self.size());
+        Saved { finished: self.finished(), ..saved }
+    }
+
+    fn size(&self) -> u64 {
+        match &self.bytes {
             Bytes::Plain(file) => file.metadata().map_or(self.offset, |found| found.len()),
             Bytes::Gzip(_) | Bytes::Closed => self.offset,
-        };
-        let offset = self.acknowledged(place);
-        Saved { finished: self.finished(), ..self.identity.saved(self.head, offset, size) }
+        }
     }
 
     /// Its first byte that is not acknowledged when everything before `place` is.
@@ -413,6 +409,16 @@ impl LogFile {
         self.seek(self.offset)
     }
 
+    /// Whether it was truncated since the last look; then it is read from its beginning.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn check(&mut self) -> io::Result<bool> {
+        let Bytes::Plain(file) = &self.bytes else { return Ok(false) };
+        let same = hash(&first(file, self.head.0)?) == self.head;
+        Ok(!same && self.rewind() != Found::End)
+    }
+
     /// Leaves out all but what follows the last `tail` bytes, from the beginning of a line on.
     ///
     /// # Errors
@@ -429,13 +435,16 @@ impl LogFile {
         self.seek(end - rest as u64).map(|_| ())
     }
 
-    /// Looks at its first bytes again, if it was short when they were looked at.
+    /// Looks at its first bytes again, if it was short; of other ones the next read takes notice.
     ///
     /// # Errors
     /// It cannot be read.
     pub fn refresh_head(&mut self) -> io::Result<()> {
         if let (Bytes::Plain(file), true) = (&self.bytes, self.head.0 < HEAD_BYTES) {
-            self.head = hash(&first(file, HEAD_BYTES)?);
+            let bytes = first(file, HEAD_BYTES)?;
+            if bytes.get(..self.head.0).is_some_and(|same| hash(same) == self.head) {
+                self.head = hash(&bytes);
+            }
         }
         Ok(())
     }

@@ -259,11 +259,13 @@ impl Walking<'_> {
                 Part::AnyDepth if *kind == Kind::Directory && deep < self.tree.patterns.depth => {
                     self.enter(number, pattern, at, &dir.join(name), deep + 1);
                 }
-                part if !part.takes(name) => {}
-                _ if last && *kind != Kind::Directory => {
-                    self.found.insert((dir.to_owned(), name.clone()));
+                part if last && *kind != Kind::Directory => {
+                    // Between a rotation and the next line there may be no other name than a rotated one.
+                    let meant = |name: &OsStr| part.takes(name).then(|| name.to_owned());
+                    let name = meant(name).or_else(|| meant(&log_of(name)?));
+                    self.found.extend(name.map(|name| (dir.to_owned(), name)));
                 }
-                _ if !last && *kind != Kind::File => {
+                part if !last && *kind != Kind::File && part.takes(name) => {
                     self.enter(number, pattern, at + 1, &dir.join(name), deep);
                 }
                 _ => {}
@@ -365,7 +367,7 @@ impl Walking<'_> {
         for entry in files(Kind::File).chain(files(Kind::Link)) {
             let path = dir.join(&entry.name);
             let Some((log, mut named)) = named(&path, entry, &known) else { continue };
-            if wanted.contains(&*entry.name) {
+            if wanted.contains(&*entry.name) || wanted.contains(&*log) {
                 asked.insert(log.clone());
             }
             named.ground = Some(Arc::clone(&self.tree.ground));
@@ -401,6 +403,11 @@ fn named(path: &Path, entry: &Entry, known: &dyn Fn(&str) -> bool) -> Option<(Os
     let Some(name) = entry.name.to_str() else { return Some((entry.name.clone(), named)) };
     let Rotated { log, stamp, gzip } = rotations::of(name, known)?;
     Some((log.into(), Named { current: stamp.is_empty(), stamp, gzip, ..named }))
+}
+
+/// The log that a file may be a rotated one of.
+fn log_of(name: &OsStr) -> Option<OsString> {
+    rotations::of(name.to_str()?, &|_| true).map(|rotated| rotated.log.into())
 }
 
 fn is_absent(fault: &io::Error) -> bool {

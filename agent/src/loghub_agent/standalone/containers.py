@@ -19,6 +19,10 @@ MAX_PODS: Final = 10_000
 SETTLED_NS: Final = 2_000_000_000
 """A directory that changed later than that before a look is looked into again: it may change twice
 within one tick of the file system's clock, of which FAT's is the coarsest with two seconds."""
+YOUNG_NS: Final = 5_000_000_000
+"""A pod that changed that lately is looked into at every look: its containers come one by one."""
+SCAN_SECONDS: Final = 10.0
+"""How often pods are looked at where nothing has changed: an old one may get a container."""
 _PARTS: Final = 3
 
 
@@ -37,6 +41,22 @@ class Finder:
         self._pods_dir, self._node = pods_dir, node
         self._known: dict[str, tuple[int, pods.Pod]] = {}
         """By directory: when it changed last (ns), and what was in it then."""
+        self._quiet: int | None = None
+        """When the pods directory changed last, if that and every pod's change were long ago."""
+        self._next_scan = 0.0
+
+    def look(self) -> list[pods.Pod] | None:
+        """Return what `find` does; None where a look would find nothing else than the last one."""
+        quiet, now = changed(self._pods_dir), time.monotonic()
+        if quiet == self._quiet and now < self._next_scan:
+            return None
+        found = self.find()
+        self._next_scan = now + SCAN_SECONDS
+        youngest = time.time_ns() - YOUNG_NS
+        settled = len(self._known) == len(found) and quiet < youngest
+        old = all(moment < youngest for moment, _ in self._known.values())
+        self._quiet = quiet if settled and old else None
+        return found
 
     def find(self) -> list[pods.Pod]:
         """Return the pods that have a log directory; none where `pods_dir` does not exist (yet)."""

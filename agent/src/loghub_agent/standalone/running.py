@@ -63,8 +63,8 @@ class Agent:
     async def look(self) -> None:
         """Take documents, credentials and directories as they are now."""
         collects = self.collecting
-        found = await asyncio.to_thread(self._finder.find)
-        changed = collects.inventory.replace(found)
+        found = await asyncio.to_thread(self._finder.look)
+        changed = found is not None and collects.inventory.replace(found)
         if self._documents.look():
             changed = collects.catalog.replace(self._documents.versions()) or changed
         if self._credentials.look():

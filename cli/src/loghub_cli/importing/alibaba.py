@@ -47,7 +47,7 @@ _FILTERS: Final = {
     "IncludeContainerLabel",
     "ExcludeContainerLabel",
 }
-_FILES: Final = "files are no input of this importer yet: write a LogConfig for them"
+_READ: Final = ("input_container_stdio", "input_file")
 
 
 def pipeline_config(found: Document, into: resources.Import) -> None:
@@ -86,22 +86,66 @@ def log_config(found: Document, into: resources.Import) -> None:
     config = spec.get("logtailConfig") or {}
     detail = config.get("inputDetail") or {}
     at = f"{where}: spec.logtailConfig"
-    if config.get("inputType") == "file":
-        into.note(f"{at}.inputType", _FILES)
-        return
     plugin = detail.get("plugin") or {}
-    inputs = plugin.get("inputs") or []
-    kinds = [str(each.get("type", "")) for each in inputs]
-    if kinds != ["service_docker_stdout"]:
-        into.note(f"{at}.inputDetail.plugin.inputs", f"{kinds or 'none'}: only container stdout is")
-        return
-    made = _inputs([{"Type": "input_container_stdio"} | _modern(inputs[0])], at, into)
+    processors = [
+        {"Type": each.get("type", "")} | (each.get("detail") or {})
+        for each in plugin.get("processors") or []
+    ]
+    if config.get("inputType") == "file":
+        inputs, own = [_legacy_files(detail)], _legacy_parser(detail)
+        processors = own + processors
+    else:
+        kinds = [str(each.get("type", "")) for each in plugin.get("inputs") or []]
+        if kinds != ["service_docker_stdout"]:
+            why = f"{kinds or 'none'}: only container stdout and files are read"
+            into.note(f"{at}.inputDetail.plugin.inputs", why)
+            return
+        inputs = [{"Type": _READ[0]} | _modern(plugin["inputs"][0])]
+    made = _inputs(inputs, at, into)
     if made is None:
         return
-    for number, each in enumerate(plugin.get("processors") or []):
-        flat = {"Type": each.get("type", "")} | (each.get("detail") or {})
-        _processor(flat, made, f"{at}.inputDetail.plugin.processors[{number}]", into)
+    for number, each in enumerate(processors):
+        _processor(each, made, f"{at}.inputDetail: processor {number}", into)
     _config(str(config.get("configName") or name), made, store, into)
+
+
+def _legacy_files(detail: Document) -> Document:
+    """Files by a folder and a pattern, at any depth below it."""
+    folder = str(detail.get("logPath") or "/").rstrip("/")
+    made: Document = {
+        "Type": _READ[1],
+        "FilePaths": [f"{folder}/**/{detail.get('filePattern') or '*'}"],
+        "EnableContainerDiscovery": bool(detail.get("dockerFile")),
+        "ContainerFilters": dict((detail.get("advanced") or {}).get("k8s") or {}),
+    }
+    for theirs, ours in (("maxDepth", "MaxDirSearchDepth"), ("fileEncoding", "FileEncoding")):
+        if theirs in detail:
+            made[ours] = detail[theirs]
+    begin = str(detail.get("logBeginRegex") or ".*")
+    if begin != ".*":
+        made["Multiline"] = {"Mode": "custom", "StartPattern": begin}
+    return made
+
+
+def _legacy_parser(detail: Document) -> list[Document]:
+    """The parser of a logType, in the words of the new plug-ins."""
+    keys, found = detail.get("key") or [], list[Document]()
+    match detail.get("logType"):
+        case "json_log":
+            found.append({"Type": "processor_parse_json_native"})
+        case "delimiter_log":
+            quoted = {"Separator": detail.get("separator"), "Quote": detail.get("quote")}
+            found.append({"Type": "processor_parse_delimiter_native", "Keys": keys, **quoted})
+        case "common_reg_log" if detail.get("regex") not in {None, "(.*)"}:
+            pattern = {"Regex": detail["regex"], "Keys": keys}
+            found.append({"Type": "processor_parse_regex_native", **pattern})
+        case _:
+            pass
+    if detail.get("timeFormat"):
+        key = detail.get("timeKey") or "time"
+        form = {"SourceKey": key, "SourceFormat": detail["timeFormat"]}
+        found.append({"Type": "processor_parse_timestamp_native", **form})
+    return found
 
 
 def _modern(found: Document) -> Document:
@@ -144,6 +188,8 @@ def _store(store: str, found: Document, project: str, place: resources.Place) ->
 def _config(name: str, made: Document, store: str, into: resources.Import) -> None:
     """A LogConfig where one namespace is meant, a ClusterLogConfig for several or all."""
     reference = {"name": resources.name_of(store)}
+    if "nodeFiles" in made["input"]:
+        made.pop("selector", None)
     namespaces = made.get("selector", {}).pop("namespaces", {})
     if made.get("selector") == {}:
         del made["selector"]
@@ -157,16 +203,13 @@ def _config(name: str, made: Document, store: str, into: resources.Import) -> No
 
 
 def _inputs(inputs: list[Document], where: str, into: resources.Import) -> Document | None:
-    if len(inputs) != 1 or inputs[0].get("Type") != "input_container_stdio":
-        kinds = [str(each.get("Type")) for each in inputs]
-        files = kinds == ["input_file"]
-        into.note(f"{where}.inputs", _FILES if files else f"{kinds}: only container stdout is read")
+    kinds = [str(each.get("Type")) for each in inputs]
+    if len(kinds) != 1 or kinds[0] not in _READ:
+        into.note(f"{where}.inputs", f"{kinds}: only container stdout and files are read")
         return None
     found, at = dict(inputs[0]), f"{where}.inputs[0]"
     found.pop("Type")
-    ignored = {each for each in ("Stdout", "Stderr") if found.pop(f"Ignoring{each}", False)}
-    kept = [each for each in ("Stdout", "Stderr") if each not in ignored]
-    made: Document = {"input": {"stdout": {"streams": kept} if ignored else {}}}
+    made = _streams(found) if kinds[0] == _READ[0] else _files(found)
     made["selector"] = _selector(found.pop("ContainerFilters", None) or {}, at, into)
     if lines := _multiline(found.pop("Multiline", None) or {}, at, into):
         made["multiline"] = lines
@@ -179,6 +222,29 @@ def _inputs(inputs: list[Document], where: str, into: resources.Import) -> Docum
     for key in found:
         into.note(f"{at}.{key}", "has no counterpart")
     return made
+
+
+def _streams(found: Document) -> Document:
+    ignored = {each for each in ("Stdout", "Stderr") if found.pop(f"Ignoring{each}", False)}
+    kept = [each for each in ("Stdout", "Stderr") if each not in ignored]
+    return {"input": {"stdout": {"streams": kept} if ignored else {}}}
+
+
+def _files(found: Document) -> Document:
+    """Files of containers, or of nodes where containers are not looked for."""
+    paths = [str(each) for each in found.pop("FilePaths", None) or []]
+    made: Document = {"paths": paths}
+    depth = found.pop("MaxDirSearchDepth", None)
+    if depth is not None and any("**" in each for each in paths):
+        made["maxDepth"] = min(max(int(depth), 0), 100)
+    if excluded := found.pop("ExcludeFilePaths", None):
+        made["exclude"] = [str(each) for each in excluded]
+    if str(found.pop("FileEncoding", "utf8")).lower() == "gbk":
+        made["encoding"] = "GBK"
+    if kilobytes := found.pop("TailSizeKB", None):
+        made |= {"startAt": "End", "tailBytes": int(kilobytes) * 1024}
+    inside = found.pop("EnableContainerDiscovery", False)
+    return {"input": {"containerFiles" if inside else "nodeFiles": made}}
 
 
 def _selector(found: Document, where: str, into: resources.Import) -> Document:

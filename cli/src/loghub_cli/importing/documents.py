@@ -16,6 +16,10 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 _CLASSIC: Final = ("[SERVICE]", "[INPUT]", "[FILTER]", "[OUTPUT]", "[PARSER]")
 
 
+_SHAPES: Final = (KeyError, TypeError, AttributeError, ValueError)
+"""What a text does where a mapping should stand; translators read the documented shapes."""
+
+
 def read(names: Iterable[str], into: resources.Import) -> None:
     """Translate every file; `-` is the standard input.
 
@@ -26,7 +30,12 @@ def read(names: Iterable[str], into: resources.Import) -> None:
     for name in names:
         text = _text(name)
         before = (len(into.objects), len(into.notes), len(sections))
-        sections += _one(name, text, into)
+        try:
+            sections += _one(name, text, into)
+        except _SHAPES as fault:
+            raise errors.CliError(
+                f"{name}: a field has another shape than its kind gives it ({fault!r})."
+            ) from fault
         if (len(into.objects), len(into.notes), len(sections)) == before:
             raise errors.CliError(
                 f"{name} holds nothing that can be imported: AliyunLogConfig, "

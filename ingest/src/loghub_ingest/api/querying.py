@@ -79,10 +79,8 @@ async def answer(call: Call, store: contract.Logstore, query: asking.Query) -> A
     started = time.monotonic()
     if query.sql:
         return _analysed(await analysing.logstore(call, store, query), started)
-    page, records = await admission.QUERIES.run(_page, call.storage, store, query)
-    return Answer(
-        records, page.complete, page.scanned_rows, page.scanned_bytes, _milliseconds(started)
-    )
+    at, records = await admission.QUERIES.run(_page, call.storage, store, query)
+    return Answer(records, at.complete, at.scanned_rows, at.scanned_bytes, _milliseconds(started))
 
 
 def _analysed(found: workers.Result, started: float) -> Answer:
@@ -101,11 +99,12 @@ def _milliseconds(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
 
 
-def _page(
+def places(
     storage: contract.LogStorage, store: contract.Logstore, query: asking.Query
-) -> tuple[scanning.Page, list[scanning.Record]]:
+) -> scanning.Places:
+    """Where the records of a query's page are. Runs in a thread of `admission`."""
     program = planning.program(query.node, query.index)
-    page = scanning.page(
+    return scanning.places(
         storage,
         storage.overlapping(store, *query.window.seconds),
         (program, query.window),
@@ -113,9 +112,16 @@ def _page(
         offset=query.offset,
         reverse=query.reverse,
     )
+
+
+def _page(
+    storage: contract.LogStorage, store: contract.Logstore, query: asking.Query
+) -> tuple[scanning.Places, list[scanning.Record]]:
+    at = places(storage, store, query)
+    found = scanning.rendered(storage, at.kept)
     if not query.with_pack_meta:
-        return page, [found.record for found in page.found]
-    return page, context.with_packs(storage, store, page.found)
+        return at, [each.record for each in found]
+    return at, context.with_packs(storage, store, found)
 
 
 async def _logs(call: Call, store: contract.Logstore) -> Response:

@@ -5,6 +5,7 @@ full. `x-loghub-cut` says that there are more.
 """
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,10 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from loghub_ingest.api import admission, asking
+from loghub_ingest.api import admission, asking, querying
 from loghub_ingest.console import showing
 from loghub_ingest.requests import Call
-from loghub_ingest.search import planning, scanning
+from loghub_ingest.search import scanning
 from loghub_ingest.storage import contract
 from slswire import errors
 
@@ -24,9 +25,6 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 """Held in memory until they are sent."""
 
 CUT_HEADER: Final = "x-loghub-cut"
-_PART: Final = 16
-"""Records read at once: each may be as large as a write."""
-
 _MAX_COLUMNS: Final = 500
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes a cell for that it should compute, when it begins so."""
@@ -52,15 +50,8 @@ async def download(call: Call) -> Response:
 def _written(
     storage: contract.LogStorage, store: contract.Logstore, query: asking.Query, form: str
 ) -> tuple[bytes, bool]:
-    program = planning.program(query.node, query.index)
-    at = scanning.places(
-        storage,
-        storage.overlapping(store, *query.window.seconds),
-        (program, query.window),
-        line=MAX_RECORDS + 1,
-        offset=0,
-        reverse=query.reverse,
-    )
+    whole_range = dataclasses.replace(query, line=MAX_RECORDS + 1, offset=0)
+    at = querying.places(storage, store, whole_range)
     parts = _parts(storage, at.kept[:MAX_RECORDS])
     body, whole = (_csv if form == "csv" else _ndjson)(parts)
     return body, not (whole and at.complete and len(at.kept) <= MAX_RECORDS)
@@ -69,8 +60,8 @@ def _written(
 def _parts(
     storage: contract.LogStorage, kept: Sequence[scanning.Place]
 ) -> Iterator[scanning.Record]:
-    for first in range(0, len(kept), _PART):
-        for found in scanning.rendered(storage, kept[first : first + _PART]):
+    for first in range(0, len(kept), showing.PART):
+        for found in scanning.rendered(storage, kept[first : first + showing.PART]):
             yield found.record
 
 

@@ -5,6 +5,7 @@ GetContextLogs, in the same threads; here the answers get the form that a page n
 """
 
 import dataclasses
+import time
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -27,6 +28,9 @@ from slswire import errors
 MAX_ROWS: Final = 10_000
 """Of SQL on one page."""
 
+PART: Final = 16
+"""Records in memory at once before they are cut: each may be as large as a write."""
+
 MAX_SHARDS: Final = 2048
 """In a position that a page sends: as many as a Logstore may have."""
 
@@ -38,14 +42,18 @@ async def search(call: Call) -> Response:
     given, store = call.document(), call.store("read")
     query = read(given, store)
     if query.sql:
-        return answers.document(_analysed(query, await querying.answer(call, store, query)))
-    query = dataclasses.replace(query, with_pack_meta=True)
-    found = await querying.answer(call, store, query)
+        return answers.document(_analysed(await querying.answer(call, store, query)))
+    started = time.monotonic()
+    at, records = await admission.QUERIES.run(_page, call.storage, store, query)
     return answers.document(
-        _about(query, found)
-        | {
+        {
+            "complete": at.complete,
+            "rows": at.scanned_rows,
+            "bytes": at.scanned_bytes,
+            "milliseconds": round((time.monotonic() - started) * 1000),
+            "sql": False,
             "marks": _marks(query.node, query.index),
-            "records": [cutting.cut(each) for each in found.records],
+            "records": records,
         }
     )
 
@@ -132,19 +140,25 @@ def browsable(store: contract.Logstore, text: Any) -> contract.Logstore:
     return store
 
 
-def _about(query: asking.Query, found: querying.Answer) -> dict[str, Any]:
+def _page(
+    storage: contract.LogStorage, store: contract.Logstore, query: asking.Query
+) -> tuple[scanning.Places, list[dict[str, Any]]]:
+    at = querying.places(storage, store, query)
+    records: list[dict[str, Any]] = []
+    for first in range(0, len(at.kept), PART):
+        found = scanning.rendered(storage, at.kept[first : first + PART])
+        records += map(cutting.cut, context.with_packs(storage, store, found))
+    return at, records
+
+
+def _analysed(found: querying.Answer) -> dict[str, Any]:
+    kept = found.records[:MAX_ROWS]
     return {
         "complete": found.complete,
         "rows": found.rows,
         "bytes": found.bytes,
         "milliseconds": found.took,
-        "sql": bool(query.sql),
-    }
-
-
-def _analysed(query: asking.Query, found: querying.Answer) -> dict[str, Any]:
-    kept = found.records[:MAX_ROWS]
-    return _about(query, found) | {
+        "sql": True,
         "columns": found.columns,
         "types": found.types,
         "table": cutting.rows([each[name] for name in found.columns] for each in kept),

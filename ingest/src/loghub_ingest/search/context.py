@@ -23,6 +23,9 @@ from slswire import errors
 MAX_LINES: Final = 100
 """In each direction."""
 
+MAX_CHARS: Final = 32 * 1024 * 1024
+"""Of the values on one side; where a record beyond them is left out, the answer is incomplete."""
+
 PACK_ID: Final = "__tag__:__pack_id__"
 PACK_META: Final = "__pack_meta__"
 _CHUNK: Final = 64
@@ -123,10 +126,11 @@ class _Walk:
     ) -> list[scanning.Record]:
         """Up to `wanted` records on one side, the nearest first."""
         found: list[scanning.Record] = []
+        size = 0
         for each in self._neighbours(place, step):
             if len(found) >= wanted:
                 break
-            if time.monotonic() > self._deadline:
+            if time.monotonic() > self._deadline or size > MAX_CHARS:
                 self.complete = False
                 break
             raw = self._storage.read(each.entry)
@@ -140,6 +144,7 @@ class _Walk:
                 logs = logs[position + 1 :] if step > 0 else logs[:position]
             ordered = list(logs)[::step][: wanted - len(found)]
             rendered = _core.render(raw, ordered)
+            size += sum(len(value) for record in rendered for value in record.values())
             found += [
                 _described(record, each, pack_id, position=at)
                 for at, record in zip(ordered, rendered, strict=True)

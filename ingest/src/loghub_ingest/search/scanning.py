@@ -63,19 +63,12 @@ Place = tuple[contract.Entry, int]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Places:
-    """Where the records of an answer are, in the order asked for; not read yet."""
+    """Where the records of an answer are, in the order asked for; not read yet.
+
+    Incomplete when the time was up first.
+    """
 
     kept: tuple[Place, ...]
-    complete: bool
-    scanned_rows: int
-    scanned_bytes: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Page:
-    """Records in the order asked for; incomplete when the time was up first."""
-
-    found: tuple[Found, ...]
     complete: bool
     scanned_rows: int
     scanned_bytes: int
@@ -101,20 +94,6 @@ def scanner(program: str, window: Window) -> _core.Scanner:
     return _core.Scanner(program, begin, end, window.topic or None)
 
 
-def page(
-    storage: contract.LogStorage,
-    entries: Iterable[contract.Entry],
-    query: tuple[str, Window],
-    *,
-    line: int,
-    offset: int,
-    reverse: bool,
-) -> Page:
-    """Records `offset` to `offset + line` of those that match, by time."""
-    at = places(storage, entries, query, line=line, offset=offset, reverse=reverse)
-    return Page(rendered(storage, at.kept), at.complete, at.scanned_rows, at.scanned_bytes)
-
-
 def places(
     storage: contract.LogStorage,
     entries: Iterable[contract.Entry],
@@ -124,7 +103,10 @@ def places(
     offset: int,
     reverse: bool,
 ) -> Places:
-    """Where the records of a page are: `rendered` reads them, all or in parts."""
+    """Where records `offset` to `offset + line` of those that match are, by time.
+
+    `rendered` reads them, all or in parts.
+    """
     program, window = query
     compiled, wanted = scanner(program, window), offset + line
     best: list[tuple[Key, contract.Entry]] = []

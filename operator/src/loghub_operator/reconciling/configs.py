@@ -7,12 +7,13 @@ An invalid or not yet usable config leaves its pipeline as it is: the last good 
 from typing import Any, Final
 
 from loghub_operator import cache, compiling, conditions, kinds, namespaces, queueing
-from loghub_operator.reconciling import context, granting, observing
+from loghub_operator.reconciling import context, granting, observing, permitting
 from loghub_operator.reconciling.stores import project_of
 from loghub_operator.resources import cluster_configs, configs, stores
 
 Spec = configs.LogConfigSpec
 
+_FORBIDDEN: Final = "CollectNotAllowed"
 _MAX_NAMESPACES: Final = 10_000
 """What an agent takes in one list."""
 
@@ -34,6 +35,8 @@ async def reconcile(ctx: context.Context, kind: kinds.Kind, found: context.Objec
     try:
         wanted = await _compile(ctx, found, spec)
     except context.NotReadyError as fault:
+        if fault.reason == _FORBIDDEN:
+            await _hold(ctx, found)
         waiting = conditions.false("Ready", fault.reason, str(fault))
         valid = conditions.true("Valid", "Valid")
         await ctx.set_status(kind, found, [valid, waiting])
@@ -147,6 +150,7 @@ async def _compile(ctx: context.Context, found: context.Object, spec: Spec) -> d
     if conditions.status_of(store, "Ready") != "True":
         sentence = f"LogStore {namespace}/{name} is not ready yet; its own conditions say why."
         raise context.NotReadyError("StoreNotReady", sentence)
+    await _check_right(ctx, (home, spec.service_account_name), (namespace, name))
     typed = (name, context.read(stores.LogStoreSpec, store))
     metadata = dict(found["metadata"])
     excludes = granting.annotations(ctx, home).get(granting.EXCLUDE) == "true"
@@ -158,6 +162,25 @@ async def _compile(ctx: context.Context, found: context.Object, spec: Spec) -> d
         excludes_by_default=excludes,
         scope=_scope(ctx, spec),
     )
+
+
+async def _check_right(
+    ctx: context.Context, account: tuple[str, str], store: tuple[str, str]
+) -> None:
+    """Raise NotReadyError where the release asks for a right that a LogConfig's account lacks."""
+    asked = ctx.settings.require_collect and account[0]
+    if asked and not await ctx.permits.may(account, store):
+        raise context.NotReadyError(_FORBIDDEN, permitting.sentence(account, store))
+
+
+async def _hold(ctx: context.Context, found: context.Object) -> None:
+    """Nothing more is read by what may not collect any more; its places are kept."""
+    name = compiling.pipeline_name(*cache.place(found))
+    known = ctx.cache.get(kinds.PIPELINE, name, ctx.settings.namespace)
+    if known is not None and known["spec"].get("mode") != "Paused":
+        metadata = await ctx.owned_metadata(name)
+        held = {"metadata": metadata, "spec": {**known["spec"], "mode": "Paused"}}
+        ctx.cache.put(kinds.PIPELINE, await ctx.cluster.apply(kinds.PIPELINE, held))
 
 
 def _scope(ctx: context.Context, spec: Spec) -> namespaces.Scope | None:

@@ -5,6 +5,7 @@ import binascii
 import contextlib
 import dataclasses
 import datetime as dt
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,7 @@ from loghub_operator import (
     queueing,
     reporting,
 )
+from loghub_operator.reconciling import permitting
 from loghub_operator.resources import model, projects
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
@@ -29,6 +31,8 @@ Object = Mapping[str, Any]
 _Spec = TypeVar("_Spec", bound=pydantic.BaseModel)
 
 REGION: Final = "loghub"
+_ROOT_SECONDS: Final = 10.0
+"""A root key that was replaced is used no longer than that."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Settings:
     root_secret: str
     default_project: tuple[str, str] | None
     service_account: str = "loghub-operator"
+    require_collect: bool = False
+    """Whether LogConfigs need the right to collect into their LogStore."""
     project_services: bool = False
     """Whether each bundled project gets a Service of its own name."""
     key_grace_seconds: float = 3600.0
@@ -64,6 +70,7 @@ class Context:
     cache: cache.Cache
     events: events.Events
     reports: reporting.Reports
+    permits: permitting.Permits
     owner: dict[str, Any] | None = None
     later: Callable[[queueing.Key, float], None] = lambda _key, _seconds: None
     """Brings a key back after seconds; the queue's."""
@@ -71,6 +78,7 @@ class Context:
     """Told of an object that changed, and how it was before; has looked at what it concerns."""
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
+    _root: tuple[float, Credentials] | None = None
 
     def take(self, kind: kinds.Kind, written: Object) -> None:
         """Take an object as it was written, as if a watch had told of it already.
@@ -135,6 +143,13 @@ class Context:
             raise NotReadyError("CredentialsIncomplete", sentence)
         return Credentials(ident, secret, texts.get("securityToken", ""))
 
+    async def _root_key(self) -> Credentials:
+        """The bundled service's key, kept for a while: every look at a LogStore needs it."""
+        now = time.monotonic()
+        if self._root is None or now - self._root[0] > _ROOT_SECONDS:
+            self._root = (now, await self.key(self.settings.root_secret, self.settings.namespace))
+        return self._root[1]
+
     def target(self, project: Object) -> compiling.Target:
         """Where a LogProject is."""
         namespace, name = cache.place(project)
@@ -161,7 +176,7 @@ class Context:
             if not self.settings.ingest_endpoint:
                 sentence = "This release has no bundled service (ingest.enabled is false)."
                 raise NotReadyError("NoBundledService", sentence)
-            key = await self.key(self.settings.root_secret, self.settings.namespace)
+            key = await self._root_key()
         else:
             reference = spec.credentials_secret_ref
             if reference is None:

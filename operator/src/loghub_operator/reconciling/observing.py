@@ -7,7 +7,6 @@ and thousands of statuses that change together (a node came) share a budget.
 
 import dataclasses
 import datetime as dt
-import random
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -22,8 +21,6 @@ FIGURES_SECONDS: Final = 60.0
 """Least time between two writes for numbers alone."""
 _PROGRESS_SECONDS: Final = 5.0
 """The same while agents take up a new form."""
-_BUSY_SECONDS: Final = 10.0
-"""How long a write waits that the budget does not allow now, at the most."""
 _SAMPLES: Final = 10
 _NODE_ERRORS: Final = 10
 _FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
@@ -120,14 +117,15 @@ async def write(
     if _without_time(kept) == _without_time(before):
         return
     now = dt.datetime.now(dt.UTC)
+    key = (OBSERVE + kind.plural, *cache.place(found))
     if _urgent(before, kept):
-        ctx.pace.allows()  # it counts, though it does not wait
+        ctx.pace.charge(key)
     else:
         wait = _wait(before, kept, now)
-        if wait <= 0 and not ctx.pace.allows():
-            wait = _BUSY_SECONDS * random.uniform(0.1, 1.0)  # noqa: S311 - jitter
+        if wait <= 0:
+            wait = ctx.pace.wait(key)
         if wait > 0:
-            ctx.later((OBSERVE + kind.plural, *cache.place(found)), wait)
+            ctx.later(key, wait)
             return
     status["asOf"] = now.strftime(_FORMAT)
     after = await ctx.cluster.merge(kind, found, {"status": status}, status=True)

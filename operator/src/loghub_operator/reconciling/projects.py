@@ -22,7 +22,10 @@ async def reconcile(ctx: context.Context, found: context.Object) -> None:
     Raises:
         AgainError: not yet; the condition says why.
     """
-    async with remote.guarded(ctx, kinds.PROJECT, found):
+    current = await remote.unpaused(ctx, kinds.PROJECT, found)
+    if current is None:
+        return
+    async with remote.guarded(ctx, kinds.PROJECT, found := current):
         spec = context.read(projects.LogProjectSpec, found)
         if found["metadata"].get("deletionTimestamp"):
             await _finish(ctx, found)

@@ -6,10 +6,12 @@ from typing import Final
 
 import aiohttp
 
-from loghub_operator import conditions, kinds, measuring, queueing, reasons
+from loghub_operator import cache, conditions, kinds, measuring, queueing, reasons
 from loghub_operator.reconciling import context
 from slswire import errors
 
+PAUSED: Final = "loghub.dev/paused"
+"""Annotation: the remote may be changed by hand, and is not set back; nothing is deleted either."""
 FINALIZER: Final = "loghub.dev/remote"
 """Only on objects with deletionPolicy Delete: their remote must go before they do."""
 
@@ -49,6 +51,28 @@ async def refuse(
     if news:
         await ctx.events.warn(kind, found, reason, sentence)
     raise queueing.AgainError(sentence)
+
+
+async def unpaused(
+    ctx: context.Context, kind: kinds.Kind, found: context.Object
+) -> context.Object | None:
+    """The object to go on with; None where its owner wants nothing done for it for now."""
+    asked = (found["metadata"].get("annotations") or {}).get(PAUSED) == "true"
+    said = conditions.status_of(found, "Paused") == "True"
+    if asked and not said:
+        sentence = f"Nothing is done for it while it has the annotation {PAUSED}: true."
+        await ctx.set_status(kind, found, [conditions.true("Paused", "Paused", sentence)])
+    if asked:
+        return None
+    if _condition(found, "Paused") == "True":
+        await ctx.set_status(kind, found, [conditions.false("Paused", "Resumed", "")])
+        return ctx.cache.get(kind, *reversed(cache.place(found)))
+    return found
+
+
+def _condition(found: context.Object, kind: str) -> str:
+    said = (found.get("status") or {}).get("conditions", [])
+    return next((str(each["status"]) for each in said if each["type"] == kind), "")
 
 
 async def hold(ctx: context.Context, kind: kinds.Kind, found: context.Object, policy: str) -> None:

@@ -23,7 +23,10 @@ async def reconcile(ctx: context.Context, found: context.Object) -> None:
     Raises:
         AgainError: not yet; the condition says why.
     """
-    async with remote.guarded(ctx, kinds.STORE, found):
+    current = await remote.unpaused(ctx, kinds.STORE, found)
+    if current is None:
+        return
+    async with remote.guarded(ctx, kinds.STORE, found := current):
         spec = context.read(stores.LogStoreSpec, found)
         if found["metadata"].get("deletionTimestamp"):
             await _finish(ctx, found, spec)

@@ -20,6 +20,24 @@ class UpdateStrategy(model.Model):
     max_unavailable: Annotated[
         int | str, pydantic.Field(json_schema_extra={"x-kubernetes-int-or-string": True})
     ] = "10%"
+    canary_percent: Annotated[int, pydantic.Field(ge=0, le=50)] = pydantic.Field(
+        default=0,
+        description="Of the nodes: so many get a change first, and all others only after these "
+        "have been ready for canarySeconds; where they are not, it stops there. 0: no canaries.",
+    )
+    canary_seconds: Annotated[int, pydantic.Field(ge=1, le=3600)] = 60
+
+
+class Limits(model.Model):
+    """What an agent may use; each has a default of its own."""
+
+    queue_bytes_per_destination: Annotated[int, pydantic.Field(ge=1024 * 1024, le=2**30)] | None = (
+        pydantic.Field(default=None, description="Memory of what waits for one destination.")
+    )
+    requests_per_destination: Annotated[int, pydantic.Field(ge=1, le=64)] | None = None
+    data_threads: Annotated[int, pydantic.Field(ge=1, le=16)] | None = pydantic.Field(
+        default=None, description="Threads that read and compress."
+    )
 
 
 class CollectionAgentSpec(model.Model):
@@ -35,6 +53,7 @@ class CollectionAgentSpec(model.Model):
     ] = ""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     update_strategy: UpdateStrategy = UpdateStrategy()
+    limits: Limits = Limits()
     host_access: Literal["Files", "Logs"] = pydantic.Field(
         default="Files",
         description="Files: the node's file system, read-only, for inputs that are files. Logs: no "

@@ -227,6 +227,11 @@ class LogConfigSpec(model.Model):
         description="Preview shows in status what would be taken, and ships nothing; Paused reads "
         "nothing. Both keep the places in files, and Collect goes on from there.",
     )
+    service_account_name: model.Name = pydantic.Field(
+        default="default",
+        description="Of the same namespace: who must be allowed to collect into the LogStore "
+        "where the release asks for that right.",
+    )
     input: Input
     selector: Selector = Selector()
     multiline: Multiline | None = None

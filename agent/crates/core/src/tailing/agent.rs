@@ -45,8 +45,13 @@ impl Agent {
         let progress = Arc::new(Progress::new(NAME.to_owned(), journal, &restored));
         let longest = node.settings.max_line_bytes;
         let source = node.source(false);
+        let reader = Reader::new(source, restored, Arc::clone(&progress), None, longest);
+        let reader = match &node.log {
+            Some(log) => reader.given(Arc::clone(log), None),
+            None => reader,
+        };
         Self {
-            reader: Reader::new(source, restored, Arc::clone(&progress), None, longest),
+            reader,
             lane: lanes.of(&node.route(), &keys, &node.settings, &registry).unwrap(),
             lanes,
             counters: registry.of("pipeline"),

@@ -8,13 +8,16 @@
 mod agent;
 mod container;
 mod ledger;
+mod plain;
 mod service;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use crate::listing::Log;
 use crate::plan::{
     Compression, Destination, Guarantee, ProjectIn, Route, Settings, Signature, Source, Stream,
 };
@@ -85,6 +88,8 @@ struct Node {
     service: Service,
     settings: Settings,
     guarantee: Guarantee,
+    /// The log of a program, in place of a container's.
+    log: Option<Arc<Log>>,
 }
 
 impl Node {
@@ -93,7 +98,7 @@ impl Node {
             id: "source".to_owned(),
             dir: self.logs.clone(),
             streams: vec![Stream::Stdout, Stream::Stderr],
-            files: None,
+            files: self.log.is_some().then(|| Arc::new(plain::files(&self.logs))),
             source: "10.0.0.1".to_owned(),
             tags: Vec::new(),
             ended,
@@ -144,7 +149,7 @@ impl Scene {
         let (logs, state) = (home.join("logs"), home.join("state"));
         std::fs::create_dir(&logs).unwrap();
         let container = Container::start(&logs);
-        let node = Node { logs, state, service: Service::start(), settings, guarantee };
+        let node = Node { logs, state, service: Service::start(), settings, guarantee, log: None };
         let agent = Some(Agent::start(&node));
         let once = guarantee == Guarantee::ExactlyOnce;
         let ledger = Ledger::new(once);

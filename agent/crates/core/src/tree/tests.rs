@@ -89,7 +89,7 @@ fn patterns_go_as_deep_as_they_may_and_leave_out_what_they_shall() {
 #[test]
 fn log_and_its_rotated_files_are_one_and_are_found_by_any_name() {
     let mut scene = Scene::new(&["/srv/*.log"], &[]);
-    scene.make(&["srv/a.log", "srv/a.log.1", "srv/a.log.2.gz", "srv/b.log-20261125", "srv/c"]);
+    scene.make(&["srv/a.log", "srv/a.log.1", "srv/a.log.2.gz", "srv/c.txt-20261125", "srv/c"]);
     assert_eq!(scene.changed(), ["srv/a.log: srv/a.log.2.gz srv/a.log.1 srv/a.log"]);
     // A date before the ending, and the log itself is away for a moment.
     fs::rename(scene.path("srv/a.log"), scene.path("srv/a-2026-11-25.log")).unwrap();
@@ -98,6 +98,20 @@ fn log_and_its_rotated_files_are_one_and_are_found_by_any_name() {
     // While it is compressed there are both.
     scene.make(&["srv/a.log", "srv/a.log.1.gz"]);
     assert!(!scene.changed()[0].contains("a.log.1.gz"));
+}
+
+#[test]
+fn log_whose_name_is_away_for_a_moment_stays() {
+    let mut scene = Scene::new(&["/srv/app.log"], &[]);
+    scene.make(&["srv/app.log.1", "srv/other.log.1", "srv/app.log.2"]);
+    assert_eq!(scene.changed(), ["srv/app.log: srv/app.log.2 srv/app.log.1"]);
+    scene.make(&["srv/app.log"]);
+    assert_eq!(scene.changed(), ["srv/app.log: srv/app.log.2 srv/app.log.1 srv/app.log"]);
+    // One that is dated from the beginning is not meant.
+    scene.make(&["srv/app-2026-11-25.log"]);
+    fs::remove_file(scene.path("srv/app.log")).unwrap();
+    assert_eq!(scene.changed().len(), 1);
+    assert_eq!(scene.tree.logs().len(), 1);
 }
 
 #[test]

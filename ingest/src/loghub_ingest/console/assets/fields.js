@@ -68,7 +68,7 @@ function valueRow(each, value, number, total, doing) {
     h("button", { type: "button", class: "value-text", title: "Only records with this value",
       onclick: () => doing.add(each.name, value, false) },
     value === "" ? h("i", {}, "empty") : isolated(value)),
-    h("span", { class: "count" }, `${percent}%`),
+    h("span", { class: "count", title: `${number.toLocaleString()} of ${total.toLocaleString()} records` }, `${percent}%`),
     h("button", { type: "button", class: "mini", title: "Only records without this value",
       "aria-label": `Without ${each.name} = ${value}`, onclick: () => doing.add(each.name, value, true) }, "−"));
 }
