@@ -127,7 +127,8 @@ class RecordingCore:
                 "readBytes": 10, "readLines": 1, "sentBytes": 9, "sentLines": 1,
                 "parseErrors": {"no_match": 4}, "droppedLines": {"filter": 6},
                 "sentRequests": 1, "retries": 2, "lostFiles": 0, "lost": {"rotated": 5},
-                "lagSeconds": 0.5, "queueBytes": 3, "lastError": self.last_errors.get(name, ""),
+                "lagSeconds": 0.5, "queueBytes": 3, "spoolBytes": 0,
+                "throttledSeconds": 0, "lastError": self.last_errors.get(name, ""),
             }  # fmt: skip
             for source in pipeline["sources"]:
                 drained = source["ended"] and source["id"] in self.drained

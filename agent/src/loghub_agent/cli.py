@@ -107,6 +107,7 @@ def _add_common(flags: _Flags) -> None:
     flags.add("--requests-per-destination", "requests under way at once", metavar="N")
     flags.add("--max-line-bytes", "longest line; the rest of one is cut", metavar="N")
     flags.add("--scan-seconds", "between looks where the kernel tells of no change", metavar="N")
+    flags.add("--max-deleted-files", "deleted files held open, default 1024", metavar="N")
     flags.add("--data-threads", "threads that read and compress, default 1", metavar="N")
 
 
@@ -160,6 +161,7 @@ def _common(options: argparse.Namespace, *, node: str, admin: str) -> settings.S
         core=settings.CoreSettings(
             batch_bytes=_whole(options, "batch_bytes"),
             batch_logs=_whole(options, "batch_logs"),
+            max_deleted_files=_whole(options, "max_deleted_files"),
             batch_seconds=_number(options, "batch_seconds", 0),
             queue_bytes_per_destination=_whole(options, "queue_bytes_per_destination"),
             requests_per_destination=_whole(options, "requests_per_destination"),

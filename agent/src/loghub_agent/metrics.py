@@ -24,10 +24,18 @@ _PIPELINE_COUNTERS: Final = {
     "sentLines": ("loghub_agent_sent_lines", "Lines acknowledged by the destination."),
     "sentRequests": ("loghub_agent_sent_requests", "Acknowledged requests."),
     "retries": ("loghub_agent_retries", "Requests sent again after a failure."),
+    "throttledSeconds": (
+        "loghub_agent_throttled_seconds",
+        "Seconds for which lines waited because of the pipeline's own rate.",
+    ),
     "lostFiles": ("loghub_agent_lost_files", "Files removed before their end was read."),
 }
 _PIPELINE_GAUGES: Final = {
     "lagSeconds": ("loghub_agent_lag_seconds", "Age of the oldest line not yet acknowledged."),
+    "spoolBytes": (
+        "loghub_agent_spool_bytes",
+        "Bytes of log groups that wait on the state volume.",
+    ),
     "queueBytes": ("loghub_agent_queue_bytes", "Bytes read and not yet acknowledged."),
 }
 

@@ -19,6 +19,7 @@ class CoreSettings:
     max_line_bytes: int | None = None
     scan_seconds: float | None = None
     data_threads: int | None = None
+    max_deleted_files: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

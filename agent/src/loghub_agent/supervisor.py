@@ -53,9 +53,9 @@ class PipelineStats:
 
     counters: Mapping[str, float]
     """`readBytes`, `readLines`, `sentBytes`, `sentLines`, `sentRequests`, `retries`,
-    `lostFiles`."""
+    `lostFiles`, `throttledSeconds`."""
     gauges: Mapping[str, float]
-    """`lagSeconds`, `queueBytes`."""
+    """`lagSeconds`, `queueBytes`, `spoolBytes`."""
     lost: Mapping[str, float]
     """Bytes by reason."""
     parse_errors: Mapping[str, float]
@@ -80,9 +80,9 @@ class Stats:
 
 COUNTERS: Final = (
     "readBytes", "readLines", "sentBytes", "sentLines", "sentRequests", "retries",
-    "lostFiles",
+    "lostFiles", "throttledSeconds",
 )  # fmt: skip
-GAUGES: Final = ("lagSeconds", "queueBytes")
+GAUGES: Final = ("lagSeconds", "queueBytes", "spoolBytes")
 
 
 def open_core(chosen: settings.Settings) -> Core:
@@ -95,6 +95,7 @@ def open_core(chosen: settings.Settings) -> Core:
         "batchBytes": chosen.core.batch_bytes,
         "batchLogs": chosen.core.batch_logs,
         "batchSeconds": chosen.core.batch_seconds,
+        "maxDeletedFiles": chosen.core.max_deleted_files,
         "queueBytesPerDestination": chosen.core.queue_bytes_per_destination,
         "requestsPerDestination": chosen.core.requests_per_destination,
         "maxLineBytes": chosen.core.max_line_bytes,

@@ -165,6 +165,10 @@ def pipeline(
         found["select"]["optIn"] = _explicit(spec.selector.opt_in)
     if excludes_by_default:
         found["select"]["excludesByDefault"] = True
+    if delivery := spec.delivery.model_dump(
+        by_alias=True, exclude_defaults=True, exclude={"compression"}
+    ):
+        found["delivery"] = delivery
     if scope and scope.left_out:
         found["select"]["excludeNamespaces"] = list(scope.left_out)
     if spec.mode != "Collect":

@@ -24,13 +24,16 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The signed parts of a request without a query: what a writer of logs sends.
+/// The signed parts of a request: what a writer of logs sends.
 #[derive(Debug)]
 pub struct Request<'a> {
     /// The HTTP method.
     pub method: &'a str,
     /// The path as sent.
     pub path: &'a str,
+    /// The query as sent, or empty: `name=value` sorted by name and joined by `&`, of characters that
+    /// need no encoding.
+    pub query: &'a str,
     /// Lower-case header names with their values; for v4 `host` is among them.
     pub headers: Vec<(&'static str, String)>,
     /// The body as on the wire.
@@ -118,10 +121,10 @@ fn borrow<'a>(headers: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> 
     headers.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
-/// What v1 signs; `extra` are the sorted headers whose `x-log-` and `x-acs-` ones are part of it.
+/// What v1 signs; `target` is the path with the query, `extra` are the sorted headers whose `x-log-` and `x-acs-` ones are part of it.
 pub(crate) fn v1_text<'a>(
     method: &str,
-    path: &str,
+    target: &str,
     date: &str,
     headers: &[(&str, &str)],
     extra: impl Iterator<Item = &'a (&'a str, &'a str)>,
@@ -133,7 +136,7 @@ pub(crate) fn v1_text<'a>(
             text.extend([name, ":", value, "\n"]);
         }
     }
-    text.push_str(path);
+    text.push_str(target);
     text
 }
 
@@ -144,10 +147,11 @@ pub(crate) fn is_signed_v4(name: &str) -> bool {
         || name.starts_with("x-acs-")
 }
 
-/// What v4 signs; `signed` are its headers, sorted, `moment` is as v4 writes it.
+/// What v4 signs; `target` is the path with the encoded query on the next line, `signed` are its
+/// headers, sorted, `moment` is as v4 writes it.
 pub(crate) fn v4_text(
     method: &str,
-    path: &str,
+    target: &str,
     signed: &[(&str, &str)],
     payload: &str,
     moment: &str,
@@ -158,7 +162,7 @@ pub(crate) fn v4_text(
         lines.extend([name, ":", value.trim(), "\n"]);
     }
     let names = signed.iter().map(|each| each.0).collect::<Vec<_>>().join(";");
-    let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\n{payload}");
+    let canonical = format!("{method}\n{target}\n{lines}\n{names}\n{payload}");
     let date = moment.get(..8).unwrap_or(moment);
     format!(
         "SLS4-HMAC-SHA256\n{moment}\n{date}/{region}/sls/aliyun_v4_request\n{}",
@@ -190,7 +194,9 @@ pub fn sign_v1(
     }
     headers.sort();
     let borrowed = borrow(&headers);
-    let text = v1_text(request.method, request.path, &now.http, &borrowed, borrowed.iter());
+    let mark = if request.query.is_empty() { "" } else { "?" };
+    let target = format!("{}{mark}{}", request.path, request.query);
+    let text = v1_text(request.method, &target, &now.http, &borrowed, borrowed.iter());
     let digest = hmac_sha1(key.access_key_secret.as_bytes(), text.as_bytes());
     let value = format!("LOG {}:{}", key.access_key_id, STANDARD.encode(digest));
     headers.push(("authorization", value));
@@ -213,7 +219,8 @@ pub fn sign_v4(
     headers.sort();
     let signed: Vec<_> =
         borrow(&headers).into_iter().filter(|(name, _)| is_signed_v4(name)).collect();
-    let text = v4_text(request.method, request.path, &signed, &payload, &now.basic, region);
+    let target = format!("{}\n{}", request.path, request.query);
+    let text = v4_text(request.method, &target, &signed, &payload, &now.basic, region);
     let (date, _) = now.basic.split_at(8.min(now.basic.len()));
     let key_of_day = v4_key(&key.access_key_secret, date, region);
     let value = format!(

@@ -106,6 +106,7 @@ fn write_is_signed_as_the_sdk_signs_it() {
         let request = Request {
             method: text(&vector, "method"),
             path: text(&vector, "path"),
+            query: "",
             headers,
             body: &body,
         };

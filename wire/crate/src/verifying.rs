@@ -103,7 +103,7 @@ fn v4(stated: &str, secret: &str, received: &Received<'_>, date: &str, region: &
         .filter(|(name, _)| signature::is_signed_v4(name) && !name.starts_with("x-log-meta-"))
         .copied()
         .collect();
-    let text = signature::v4_text(method, path, &signed, payload, moment, region);
+    let text = signature::v4_text(method, &format!("{path}\n"), &signed, payload, moment, region);
     let key = signature::v4_key(secret, date, region);
     unhex(stated).is_some_and(|stated| right::<Hmac<Sha256>>(&key, &text, &stated))
 }

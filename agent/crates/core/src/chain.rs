@@ -53,6 +53,8 @@ pub struct Chain {
     files: VecDeque<LogFile>,
     numbered: u64,
     restored: Vec<Saved>,
+    /// A file that was not read to its end when the agent ended is gone.
+    gap: bool,
     /// What files were that were truncated, for the copies that may have been made of them.
     ghosts: VecDeque<LogFile>,
     /// How much of a file that is there at the first listing is read; None is all.
@@ -71,6 +73,7 @@ impl Chain {
             files: VecDeque::new(),
             numbered: 0,
             restored,
+            gap: false,
             ghosts: VecDeque::new(),
             tail,
             listed: false,
@@ -321,6 +324,7 @@ impl Chain {
     /// Files that a checkpoint remembers and no directory names any more.
     fn count_vanished(&mut self, counters: &Counters) {
         for saved in std::mem::take(&mut self.restored) {
+            self.gap |= !saved.finished || saved.size > saved.offset;
             count_lost(&saved, counters);
         }
     }
@@ -366,6 +370,17 @@ impl Chain {
         }
     }
 
+    /// Gives up the oldest file that no name leads to and that is not read to its end; false when
+    /// there is none.
+    pub fn give_up_deleted(&mut self, counters: &Counters) -> bool {
+        let deleted = |file: &&mut LogFile| !file.linked && !file.finished();
+        let Some(file) = self.files.iter_mut().find(deleted) else { return false };
+        let unread = file.abandon();
+        counters.lose("deleted_file", unread);
+        counters::add(&counters.lost_files, u64::from(unread > 0));
+        true
+    }
+
     /// The file that is written after the one at `at`. A copy that somebody puts beside the current
     /// file is none: the runtime goes on with the current one.
     fn successor(&self, at: usize) -> Option<&LogFile> {
@@ -404,6 +419,16 @@ impl Chain {
     pub fn is_last(&self) -> bool {
         let mut behind = self.files.iter().filter(|file| !file.finished()).skip(1);
         behind.all(|file| self.is_given() && file.is_empty())
+    }
+
+    /// Whether lines are missing since the last call: what comes now does not go on from before.
+    pub fn take_gap(&mut self) -> bool {
+        std::mem::take(&mut self.gap)
+    }
+
+    /// What a checkpoint says, for another chain of the same source.
+    pub fn take_restored(&mut self) -> Vec<Saved> {
+        std::mem::take(&mut self.restored)
     }
 
     /// Everything before it was given out.

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::carried::Carried;
 use crate::files::Saved;
 use crate::journal::{self, Journal};
 
@@ -31,8 +32,21 @@ const UNSIGNED_VERSION: u32 = 1;
 /// Largest document read: a thousand containers need a few hundred KiB.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// Files of each source, by `<pipeline>\0<source id>`.
-pub type Places = BTreeMap<String, Vec<Saved>>;
+/// How one source stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The number of its first package that is not acknowledged; an older agent counted none.
+    #[serde(default)]
+    pub number: u64,
+    /// Its files.
+    pub files: Vec<Saved>,
+    /// What was read of it and is not finished.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<Carried>,
+}
+
+/// How each source stands, by `<pipeline>\0<source id>`.
+pub type Places = BTreeMap<String, Standing>;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Document {
@@ -40,7 +54,38 @@ struct Document {
     /// The first journal that goes on from it; an agent that keeps none names none.
     #[serde(default = "no_journal")]
     journal: u64,
-    sources: Places,
+    sources: BTreeMap<String, Vec<Saved>>,
+    /// Of their packages; an older agent counted none.
+    #[serde(default)]
+    numbers: BTreeMap<String, u64>,
+    /// What is not finished of those sources whose records arrive exactly once.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    carried: BTreeMap<String, Vec<Carried>>,
+}
+
+impl Document {
+    fn new(journal: u64, places: Places) -> Self {
+        let (mut sources, mut numbers) = (BTreeMap::new(), BTreeMap::new());
+        let mut unfinished = BTreeMap::new();
+        for (name, Standing { number, files, carried }) in places {
+            numbers.insert(name.clone(), number);
+            if !carried.is_empty() {
+                unfinished.insert(name.clone(), carried);
+            }
+            sources.insert(name, files);
+        }
+        Self { version: VERSION, journal, sources, numbers, carried: unfinished }
+    }
+
+    fn places(mut self) -> Places {
+        let mut places = Places::new();
+        for (name, files) in self.sources {
+            let number = self.numbers.get(&name).copied().unwrap_or(0);
+            let carried = self.carried.remove(&name).unwrap_or_default();
+            places.insert(name, Standing { number, files, carried });
+        }
+        places
+    }
 }
 
 fn no_journal() -> u64 {
@@ -103,7 +148,7 @@ impl Checkpoints {
         let path = directory.join(NAME);
         let mut facts = Facts::default();
         let (first, places) = match usable(&path, &mut facts.damage)? {
-            Some(document) => (document.journal, document.sources),
+            Some(document) => (document.journal, document.places()),
             None => (0, Places::new()),
         };
         let places = resumed(directory, first, places, &mut facts.damage)?;
@@ -180,8 +225,7 @@ impl Writer {
     /// was nothing new to write.
     fn replace(&mut self, collected: Collected) -> io::Result<Option<u64>> {
         let Collected { order, journal, places } = collected;
-        let document =
-            serde_json::to_vec(&Document { version: VERSION, journal, sources: places })?;
+        let document = serde_json::to_vec(&Document::new(journal, places))?;
         if order < self.order || document == self.written {
             return Ok(None);
         }
@@ -294,7 +338,8 @@ mod tests {
     fn places(offset: u64) -> Places {
         let saved =
             Saved { inode: (1, 2), head: (3, 4), offset, size: 9, born: None, finished: false };
-        Places::from([("pipeline\0source".to_owned(), vec![saved])])
+        let standing = Standing { number: offset, files: vec![saved], carried: Vec::new() };
+        Places::from([("pipeline\0source".to_owned(), standing)])
     }
 
     fn written(directory: &Path) -> Vec<u8> {
@@ -358,7 +403,7 @@ mod tests {
         let text = r#"{"version":1,"sources":{"p\u0000s":[{"inode":[1,2],"head":[3,4],"offset":5,"size":6}]}}"#;
         overwrite(directory.path(), text.as_bytes());
         let (_, found) = Checkpoints::open(directory.path()).unwrap();
-        assert_eq!(found["p\0s"][0].offset, 5);
+        assert_eq!(found["p\0s"].files[0].offset, 5);
     }
 
     #[test]
@@ -369,8 +414,8 @@ mod tests {
             let before = if offset == 1 { Places::new() } else { places(offset - 1) };
             assert_eq!(found, before);
             checkpoints.write(|| places(offset)).unwrap();
-            for (source, files) in places(offset + 1) {
-                checkpoints.journal().note(&source, &files);
+            for (source, standing) in places(offset + 1) {
+                checkpoints.journal().note(&source, &standing);
             }
         }
         // The document before the last one with both journals since says the same.
@@ -384,7 +429,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (checkpoints, _) = Checkpoints::open(directory.path()).unwrap();
         for offset in 1..10 {
-            checkpoints.journal().note("source", &places(offset)["pipeline\0source"]);
+            let standing = &places(offset)["pipeline\0source"];
+            checkpoints.journal().note("source", standing);
             checkpoints.write(|| places(offset)).unwrap();
         }
         let journals = fs::read_dir(directory.path()).unwrap().filter(|entry| {

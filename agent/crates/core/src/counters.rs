@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -28,6 +29,10 @@ pub struct Counters {
     pub retries: AtomicU64,
     /// Bytes that wait for their acknowledgement.
     pub queue_bytes: AtomicU64,
+    /// Those of them that lie on the state volume.
+    pub spool_bytes: AtomicU64,
+    /// Milliseconds for which its rate was the reason to wait.
+    pub throttled: AtomicU64,
     /// Lines that could not be parsed, and records that the pipeline does not want.
     pub parsing: Tally,
     /// Files that went away with an end that was not read.
@@ -47,6 +52,8 @@ pub struct Snapshot {
     sent_requests: u64,
     retries: u64,
     queue_bytes: u64,
+    spool_bytes: u64,
+    throttled_seconds: f64,
     lost_files: u64,
     lost: BTreeMap<&'static str, u64>,
     last_error: String,
@@ -90,11 +97,28 @@ impl Counters {
             sent_requests: get(&self.sent_requests),
             retries: get(&self.retries),
             queue_bytes: get(&self.queue_bytes),
+            spool_bytes: get(&self.spool_bytes),
+            throttled_seconds: Duration::from_millis(get(&self.throttled)).as_secs_f64(),
             lost_files: get(&self.lost_files),
             lost: self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             parsing: self.parsing.snapshot(),
             lag_seconds,
         }
+    }
+}
+
+/// The counters of every pipeline by its name, of those too whose log groups are all that is left.
+#[derive(Debug, Default)]
+pub struct Registry(Mutex<BTreeMap<String, Arc<Counters>>>);
+
+impl Registry {
+    /// Those of one pipeline.
+    #[must_use]
+    pub fn of(&self, pipeline: &str) -> Arc<Counters> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody counts there any more.
+        known.retain(|name, counters| name == pipeline || Arc::strong_count(counters) > 1);
+        Arc::clone(known.entry(pipeline.to_owned()).or_default())
     }
 }

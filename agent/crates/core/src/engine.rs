@@ -12,18 +12,20 @@ use std::time::{Duration, Instant};
 
 use slswire::signature::Credentials;
 
-use crate::checkpoints::{Checkpoints, Places};
-use crate::counters::Counters;
+use crate::checkpoints::{Checkpoints, Places, Standing};
+use crate::counters::{Counters, Registry};
 use crate::delivery::Lane;
-use crate::files::{Saved, Scratch};
+use crate::files::Scratch;
 use crate::http::Keys;
 use crate::joining::Rule;
+use crate::lanes::Lanes;
 use crate::parsing::{Shape, Shaper};
-use crate::plan::{self, Destination, Plan, Settings};
+use crate::plan::{self, Plan, Settings};
 use crate::progress::Progress;
 use crate::schedule::{Heard, Schedule};
 use crate::slot::{self, Change, Slot};
 use crate::source::Reader;
+use crate::terms::Terms;
 use crate::watching::Watching;
 use trees::Stand;
 
@@ -45,6 +47,7 @@ struct Running {
     rule: Option<Rule>,
     shape: Option<Arc<Shape>>,
     lane: Arc<Lane>,
+    terms: Arc<Terms>,
     counters: Arc<Counters>,
     /// A log that a tree found stands here too.
     sources: BTreeMap<String, (plan::Source, Arc<Slot>)>,
@@ -64,6 +67,7 @@ impl Running {
             lane: Arc::clone(&self.lane),
             counters: Arc::clone(&self.counters),
             compression: self.spec.destination.compression,
+            terms: Arc::clone(&self.terms),
         }
     }
 
@@ -78,7 +82,7 @@ impl Running {
 #[derive(Debug)]
 struct Inner {
     pipelines: BTreeMap<String, Running>,
-    lanes: HashMap<Destination, Arc<Lane>>,
+    lanes: Lanes,
     /// Checkpoints of sources that no plan has named yet.
     restored: Places,
     started: Instant,
@@ -103,6 +107,7 @@ struct Shared {
     kept: Condvar,
     settings: Settings,
     keys: Keys,
+    counters: Registry,
 }
 
 /// The data path of one agent.
@@ -123,11 +128,13 @@ impl Core {
     /// The settings are no document of settings, or the directory cannot be used.
     pub fn new(state_dir: &Path, settings_json: &str) -> io::Result<Self> {
         let settings = serde_json::from_str(settings_json)?;
-        let (checkpoints, restored) = Checkpoints::open(state_dir)?;
+        let (checkpoints, mut restored) = Checkpoints::open(state_dir)?;
+        let (keys, counters) = (Keys::default(), Registry::default());
+        let lanes = Lanes::restore(state_dir, &keys, &settings, &counters, &mut restored)?;
         let shared = Arc::new(Shared {
             inner: Mutex::new(Inner {
                 pipelines: BTreeMap::new(),
-                lanes: HashMap::new(),
+                lanes,
                 restored,
                 started: Instant::now(),
                 numbered: 0,
@@ -139,7 +146,8 @@ impl Core {
             keeping: Mutex::default(),
             kept: Condvar::new(),
             settings,
-            keys: Arc::new(RwLock::default()),
+            keys,
+            counters,
         });
         let core = Self { shared, threads: Mutex::default() };
         core.spawn("watcher", |shared| shared.watching.run(&shared.schedule))?;
@@ -186,12 +194,7 @@ impl Core {
             }
             keep
         });
-        let used: Vec<_> =
-            inner.pipelines.values().map(|running| Arc::clone(&running.lane)).collect();
-        // A lane that still delivers what a removed pipeline read is kept until it is empty.
-        inner
-            .lanes
-            .retain(|_, lane| !lane.idle() || used.iter().any(|each| Arc::ptr_eq(each, lane)));
+        inner.lanes.forget_unused();
         Ok(failed)
     }
 
@@ -202,7 +205,7 @@ impl Core {
         let mut keys = self.shared.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.insert(name.to_owned(), key);
         drop(keys);
-        for lane in lock(&self.shared.inner).lanes.values() {
+        for lane in lock(&self.shared.inner).lanes.all() {
             lane.wake();
         }
     }
@@ -219,7 +222,7 @@ impl Core {
         let mut slots = inner.pipelines.values().flat_map(|each| each.sources.values());
         let mut trees = inner.pipelines.values().flat_map(|each| each.trees.values());
         let found = trees.all(|(_, stand)| stand.idle());
-        found && slots.all(|(_, slot)| slot.idle()) && inner.lanes.values().all(|lane| lane.idle())
+        found && slots.all(|(_, slot)| slot.idle()) && inner.lanes.idle()
     }
 
     /// Stops reading, delivers what is in flight, writes the checkpoints; false when the time was
@@ -234,7 +237,7 @@ impl Core {
             for (_, slot) in inner.pipelines.values().flat_map(|each| each.sources.values()) {
                 held |= slot.flush(&self.shared.settings);
             }
-            let empty = !held && inner.lanes.values().all(|lane| lane.idle());
+            let empty = !held && inner.lanes.rest();
             drop(inner);
             if empty || Instant::now() >= until {
                 let written = self.shared.checkpoint().is_ok();
@@ -255,12 +258,9 @@ impl Core {
             drop(thread.join());
         }
         let mut inner = lock(&self.shared.inner);
-        for lane in inner.lanes.values() {
-            lane.close();
-        }
+        inner.lanes.close();
         self.shared.tasks().clear();
         inner.pipelines.clear();
-        inner.lanes.clear();
     }
 }
 
@@ -318,9 +318,10 @@ impl Shared {
             }
             keeping.worked = false;
             drop(keeping);
-            let settled = lock(&self.inner).lanes.values().all(|lane| lane.idle());
+            let settled = lock(&self.inner).lanes.idle();
             // A full disk delays checkpoints and stops nothing: more is repeated after a crash.
             drop(self.checkpoint());
+            self.bound_deleted();
             let mut keeping = lock(&self.keeping);
             keeping.worked |= !settled;
             let until = Instant::now() + CHECKPOINT;
@@ -335,6 +336,7 @@ impl Shared {
     }
 
     fn checkpoint(&self) -> io::Result<()> {
+        let marks = lock(&self.inner).lanes.marks();
         self.checkpoints.write(|| {
             let mut inner = lock(&self.inner);
             if inner.started.elapsed() > KEPT {
@@ -343,14 +345,16 @@ impl Shared {
             let mut places = inner.restored.clone();
             for (name, running) in &inner.pipelines {
                 for (id, (_, slot)) in &running.sources {
-                    places.insert(key(name, id), slot.saved());
+                    places.insert(key(name, id), slot.standing());
                 }
                 for (_, stand) in running.trees.values() {
                     stand.save(&mut places);
                 }
             }
             places
-        })
+        })?;
+        Lanes::forget(&marks);
+        Ok(())
     }
 
     fn tasks(&self) -> RwLockWriteGuard<'_, HashMap<u64, Task>> {
@@ -365,16 +369,6 @@ impl Shared {
         self.schedule.remove(number);
         self.watching.forget(number);
         self.tasks().remove(&number);
-    }
-
-    fn lane(&self, inner: &mut Inner, destination: &Destination) -> io::Result<Arc<Lane>> {
-        if let Some(lane) = inner.lanes.get(destination) {
-            return Ok(Arc::clone(lane));
-        }
-        let lane =
-            Arc::new(Lane::start(destination.clone(), Arc::clone(&self.keys), &self.settings)?);
-        inner.lanes.insert(destination.clone(), Arc::clone(&lane));
-        Ok(lane)
     }
 
     fn apply_one(&self, inner: &mut Inner, mut spec: plan::Pipeline) -> Result<(), String> {
@@ -396,15 +390,18 @@ impl Shared {
             (None, Some(shaping)) => Some(Arc::new(Shape::new(shaping)?)),
             (None, None) => None,
         };
-        let lane = self
-            .lane(inner, &spec.destination)
-            .map_err(|fault| format!("no thread for the destination: {fault}"))?;
+        let lane = inner
+            .lanes
+            .of(&spec.route(), &self.keys, &self.settings, &self.counters)
+            .map_err(|fault| format!("no way to the destination (a thread, a spool): {fault}"))?;
+        let fresh = !inner.pipelines.contains_key(&spec.name);
         let running = inner.pipelines.entry(spec.name.clone()).or_insert_with(|| Running {
             spec: spec.clone(),
             rule: None,
             shape: None,
             lane: Arc::clone(&lane),
-            counters: Arc::default(),
+            terms: Arc::new(Terms::new(&spec.delivery)),
+            counters: self.counters.of(&spec.name),
             sources: BTreeMap::new(),
             trees: BTreeMap::new(),
         });
@@ -416,11 +413,19 @@ impl Shared {
         }
         running.rule = rule;
         running.shape = shape;
-        let moved = !Arc::ptr_eq(&running.lane, &lane);
+        let mut changed = !Arc::ptr_eq(&running.lane, &lane);
+        if running.spec.delivery != spec.delivery {
+            running.terms = Arc::new(Terms::new(&spec.delivery));
+            changed = true;
+        }
         running.lane.hand_over(&running.counters, &lane);
+        if fresh {
+            // What was left in a spool by an earlier life of the agent.
+            inner.lanes.gather(&running.counters, &lane);
+        }
         running.lane = lane;
         running.spec = spec.clone();
-        if moved {
+        if changed {
             running.change_all(|| Change::Pipeline(running.around()));
         }
         Ok(())
@@ -440,8 +445,8 @@ impl Shared {
                 slot
             } else {
                 *numbered += 1;
-                let places = restored.remove(&key(name, &id)).unwrap_or_default();
-                let reader = self.reader(running, &source, places);
+                let standing = restored.remove(&key(name, &id)).unwrap_or_default();
+                let reader = self.reader(running, &source, standing);
                 self.start(running, &source, reader, *numbered)
             };
             running.sources.insert(id, (source, slot));
@@ -464,11 +469,12 @@ impl Shared {
         }
     }
 
-    fn reader(&self, running: &Running, source: &plan::Source, places: Vec<Saved>) -> Reader {
+    fn reader(&self, running: &Running, source: &plan::Source, standing: Standing) -> Reader {
         let key = key(&running.spec.name, &source.id);
-        let progress = Arc::new(Progress::new(key, Arc::clone(self.checkpoints.journal())));
+        let journal = Arc::clone(self.checkpoints.journal());
+        let progress = Arc::new(Progress::new(key, journal, &standing));
         let (rule, most) = (running.rule.clone(), self.settings.max_line_bytes);
-        let mut reader = Reader::new(source.clone(), places, progress, rule, most);
+        let mut reader = Reader::new(source.clone(), standing, progress, rule, most);
         let shaper = running.shape.clone().map(Shaper::new);
         reader.change_shaper(shaper, &running.counters);
         reader

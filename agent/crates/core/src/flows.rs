@@ -8,8 +8,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use crate::terms::Priority;
+
 /// Bytes that a source is given at its turn: about one compressed request.
 const QUANTUM: usize = 128 * 1024;
+
+/// How much more than a normal source one of high priority is given, and how much less one of low.
+const WEIGHT: usize = 4;
 
 /// Names a source.
 pub type FlowId = usize;
@@ -42,12 +47,20 @@ struct Flow<T> {
     on_its_way: bool,
     bytes: usize,
     credit: usize,
+    quantum: usize,
     not_before: Option<Instant>,
 }
 
 impl<T> Default for Flow<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), on_its_way: false, bytes: 0, credit: 0, not_before: None }
+        Self {
+            waiting: VecDeque::new(),
+            on_its_way: false,
+            bytes: 0,
+            credit: 0,
+            quantum: QUANTUM,
+            not_before: None,
+        }
     }
 }
 
@@ -88,6 +101,32 @@ impl<T> Flows<T> {
         self.bytes += size;
     }
 
+    /// From now on a source has its turns so.
+    pub fn weigh(&mut self, id: FlowId, priority: Priority) {
+        self.sources.entry(id).or_default().quantum = match priority {
+            Priority::High => QUANTUM * WEIGHT,
+            Priority::Normal => QUANTUM,
+            Priority::Low => QUANTUM / WEIGHT,
+        };
+    }
+
+    /// Takes an item that comes before all that wait of its source.
+    pub fn push_first(&mut self, id: FlowId, size: usize, item: T) {
+        let flow = self.sources.entry(id).or_default();
+        if flow.waiting.is_empty() {
+            self.turns.push_back(id);
+        }
+        flow.waiting.push_front((size, item));
+        flow.bytes += size;
+        self.bytes += size;
+    }
+
+    /// Whether so many bytes more keep the limit.
+    #[must_use]
+    pub fn fits(&self, size: usize) -> bool {
+        self.bytes + size <= self.limit
+    }
+
     /// The next item; it counts as held until it is settled or put back.
     pub fn next(&mut self, now: Instant) -> Next<T> {
         let mut earliest: Option<Instant> = None;
@@ -104,7 +143,7 @@ impl<T> Flows<T> {
             resting = 0;
             let size = flow.waiting.front().map_or(0, |(size, _)| *size);
             if size > flow.credit {
-                flow.credit += QUANTUM;
+                flow.credit += flow.quantum;
                 self.turns.rotate_left(1);
                 continue;
             }
@@ -149,6 +188,11 @@ impl<T> Flows<T> {
         flow.on_its_way = false;
         flow.waiting.push_front((size, item));
         flow.not_before = not_before;
+    }
+
+    /// Whether all that waits is so.
+    pub fn all(&self, so: impl Fn(&T) -> bool) -> bool {
+        self.sources.values().flat_map(|flow| &flow.waiting).all(|(_, item)| so(item))
     }
 
     /// Takes out what waits and is `wanted`, each source's in its order.
@@ -226,6 +270,23 @@ mod tests {
         let order = drained(&mut flows, |_| REQUEST);
         let at = order.iter().position(|(id, _)| *id == 2).unwrap();
         assert!(at <= 2, "{at} requests before the quiet one's");
+    }
+
+    #[test]
+    fn higher_priority_has_more_turns_and_a_lower_one_has_some() {
+        let mut flows = Flows::new(1 << 30);
+        let priorities = [Priority::Low, Priority::Normal, Priority::High];
+        for (id, priority) in priorities.into_iter().enumerate() {
+            flows.weigh(id, priority);
+            (0..100).for_each(|number| flows.push(id, REQUEST, (id, number)));
+        }
+        let order = drained(&mut flows, |_| REQUEST);
+        let count = |id| order.iter().take(100).filter(|(each, _)| *each == id).count();
+        let counts = [count(0), count(1), count(2)];
+        assert!(
+            counts[2] > 3 * counts[1] && counts[1] > 3 * counts[0] && counts[0] > 2,
+            "{counts:?}"
+        );
     }
 
     #[test]

@@ -9,6 +9,8 @@ use slswire::signature::{self, Credentials, Moment, Request};
 
 use crate::batch::Sealed;
 use crate::plan::{Compression, Destination, ProjectIn, Signature};
+use crate::spool::record::Ticket;
+use crate::terms::Manner;
 
 /// Keys by the name that pipelines know them by; swapped while requests are made.
 pub type Keys = Arc<RwLock<HashMap<String, Credentials>>>;
@@ -34,6 +36,36 @@ pub enum Outcome {
     NotThis(String),
     /// The service will never take this body; the sentence says why.
     Refused(String),
+    /// A write under its number was acknowledged before.
+    Repeated(String),
+}
+
+/// To which shard a body goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Routing {
+    /// Whichever the service likes.
+    Balanced,
+    /// The one that holds a hash key of 32 hexadecimal digits.
+    Key(String),
+    /// The one that holds the ticket's key, once under its number.
+    Once(Ticket),
+}
+
+impl Routing {
+    /// As its pipeline wants it, unless it is sent once.
+    #[must_use]
+    pub fn of(manner: &Manner) -> Self {
+        manner.key.clone().map_or(Self::Balanced, Self::Key)
+    }
+
+    /// Sorted by name, as signatures want it.
+    fn query(&self) -> String {
+        match self {
+            Self::Balanced => String::new(),
+            Self::Key(key) => format!("key={key}"),
+            Self::Once(Ticket { key, seqid, .. }) => format!("key={key}&seqid={seqid}"),
+        }
+    }
 }
 
 /// Sends bodies to one destination over connections it keeps open.
@@ -42,9 +74,9 @@ pub struct Sender {
     destination: Destination,
     keys: Keys,
     agent: ureq::Agent,
-    url: String,
+    base: String,
     host: String,
-    path: String,
+    shards: String,
 }
 
 #[derive(Deserialize)]
@@ -73,24 +105,28 @@ impl Sender {
             ProjectIn::Header => authority.to_owned(),
             ProjectIn::Host => format!("{}.{authority}", destination.project),
         };
-        let path = format!("/logstores/{}/shards/lb", destination.logstore);
-        let url = format!("{scheme}://{host}{path}");
-        Self { destination, keys, agent, url, host, path }
+        let shards = format!("/logstores/{}/shards", destination.logstore);
+        let base = format!("{scheme}://{host}");
+        Self { destination, keys, agent, base, host, shards }
     }
 
-    /// Sends one body and waits for its acknowledgement.
-    pub fn put(&self, sealed: &Sealed) -> Outcome {
+    /// Sends one body, to the shard and under the number that `routing` says, and waits for its
+    /// acknowledgement.
+    pub fn put(&self, sealed: &Sealed, routing: &Routing) -> Outcome {
         let name = &self.destination.credentials;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let Some(key) = keys.get(name).cloned() else {
             return Outcome::Later(format!("no credentials named {name} are known yet"));
         };
         drop(keys);
-        let mut request = self.agent.post(&self.url);
-        for (header, value) in self.headers(&key, sealed) {
+        let query = routing.query();
+        let path = format!("{}/{}", self.shards, if query.is_empty() { "lb" } else { "route" });
+        let mark = if query.is_empty() { "" } else { "?" };
+        let mut request = self.agent.post(format!("{}{path}{mark}{query}", self.base));
+        for (header, value) in self.headers(&key, sealed, &path, &query) {
             request = request.header(header, value);
         }
-        let where_to = format!("{}{}", self.host, self.path);
+        let where_to = format!("{}{path}", self.host);
         match request.send(sealed.body.as_slice()) {
             Ok(mut answer) => {
                 let status = answer.status().as_u16();
@@ -103,7 +139,13 @@ impl Sender {
         }
     }
 
-    fn headers(&self, key: &Credentials, sealed: &Sealed) -> Vec<(&'static str, String)> {
+    fn headers(
+        &self,
+        key: &Credentials,
+        sealed: &Sealed,
+        path: &str,
+        query: &str,
+    ) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("content-type", "application/x-protobuf".to_owned()),
             ("host", self.host.clone()),
@@ -117,8 +159,8 @@ impl Sender {
         if self.destination.project_in == ProjectIn::Header {
             headers.push(("x-log-project", self.destination.project.clone()));
         }
-        let request =
-            Request { method: "POST", path: &self.path, headers, body: sealed.body.as_slice() };
+        let body = sealed.body.as_slice();
+        let request = Request { method: "POST", path, query, headers, body };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let moment = Moment::from_unix(now);
         match self.destination.signature {
@@ -154,7 +196,9 @@ fn judge(status: u16, by_service: bool, body: &[u8], where_to: &str) -> Outcome 
     ];
     // A clock that is wrong is so for every request.
     let anybody = ["RequestTimeExpired", "RequestTimeTooSkewed"].contains(&code);
-    if wrong_body.contains(&code) {
+    if code == "InvalidSequenceId" {
+        Outcome::Repeated(sentence)
+    } else if wrong_body.contains(&code) {
         Outcome::Refused(sentence)
     } else if status == 400 && !anybody {
         Outcome::NotThis(sentence)

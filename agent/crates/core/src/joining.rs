@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::carried::Carried;
 use crate::cri;
 use crate::files::Place;
 use crate::parsing::lines::{Grouping, State};
@@ -54,6 +55,25 @@ impl Unfinished {
             begin,
             state: State::default(),
             touched,
+        }
+    }
+
+    fn new_carried(carried: Carried, touched: Instant) -> Self {
+        let Carried { stream, time, time_ns, stamp, content, state, .. } = carried;
+        // Before the first file.
+        let begin = Place::default();
+        Self { time, time_ns, stamp, stream, content, begin, state: State(state), touched }
+    }
+
+    fn carried(&self, part: bool) -> Carried {
+        Carried {
+            part,
+            stream: self.stream,
+            time: self.time,
+            time_ns: self.time_ns,
+            stamp: self.stamp.clone(),
+            content: self.content.clone(),
+            state: self.state.0,
         }
     }
 
@@ -120,6 +140,46 @@ impl Joiner {
     #[must_use]
     pub fn begin(&self) -> Option<Place> {
         self.parts.iter().chain(&self.traces).flatten().map(|each| each.begin).min()
+    }
+
+    /// What is not finished, for a checkpoint to carry.
+    #[must_use]
+    pub fn carried(&self) -> Vec<Carried> {
+        let open = |part: bool, of: &[Option<Unfinished>; 2]| -> Vec<Carried> {
+            of.iter().flatten().map(|each| each.carried(part)).collect()
+        };
+        let mut carried = open(true, &self.parts);
+        carried.extend(open(false, &self.traces));
+        carried
+    }
+
+    /// Goes on with what a checkpoint carried; `now` is when it was touched last.
+    pub fn carry(&mut self, carried: Vec<Carried>, now: Instant) {
+        for each in carried {
+            let at = each.stream as usize;
+            let part = each.part;
+            let unfinished = Some(Unfinished::new_carried(each, now));
+            if part {
+                self.parts[at] = unfinished;
+            } else {
+                self.traces[at] = unfinished;
+            }
+        }
+    }
+
+    /// Lines are missing before what comes next: gives out what is whole. Bytes of lines that are not
+    /// are lost; says how many.
+    pub fn end_at_gap(&mut self, out: &mut impl FnMut(&Record<'_>)) -> u64 {
+        let parts = self.parts.iter_mut().filter_map(Option::take);
+        let lost = parts.map(|part| part.content.len() as u64).sum();
+        self.flush_all(out);
+        lost
+    }
+
+    /// Whether something is not finished whose beginning no file needs to have any more.
+    #[must_use]
+    pub fn has_carried(&self) -> bool {
+        self.begin().is_some_and(|begin| begin == Place::default())
     }
 
     /// Takes one line that began at `begin` and was read at `now`; gives finished records to `out`.

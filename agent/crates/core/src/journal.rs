@@ -14,8 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoints::Places;
-use crate::files::Saved;
+use crate::checkpoints::{Places, Standing};
 
 const PREFIX: &str = "checkpoints.journal-";
 
@@ -25,13 +24,15 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 #[derive(Serialize)]
 struct Line<'a> {
     source: &'a str,
-    files: &'a [Saved],
+    #[serde(flatten)]
+    standing: &'a Standing,
 }
 
 #[derive(Deserialize)]
 struct OwnedLine {
     source: String,
-    files: Vec<Saved>,
+    #[serde(flatten)]
+    standing: Standing,
 }
 
 /// Where acknowledgements are noted.
@@ -66,11 +67,11 @@ impl Journal {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what of a source is acknowledged. A volume that refuses is said by the document, which
+    /// Notes what of a source is acknowledged, and how it stands then. A volume that refuses is said by the document, which
     /// cannot be written either.
-    pub fn note(&self, source: &str, files: &[Saved]) {
+    pub fn note(&self, source: &str, standing: &Standing) {
         let mut current = self.lock();
-        if current.append(&self.directory, source, files).is_err() {
+        if current.append(&self.directory, &Line { source, standing }).is_err() {
             current.torn = true;
         }
     }
@@ -97,11 +98,11 @@ impl Journal {
 }
 
 impl Current {
-    fn append(&mut self, directory: &Path, source: &str, files: &[Saved]) -> io::Result<()> {
+    fn append(&mut self, directory: &Path, line: &Line<'_>) -> io::Result<()> {
         if self.bytes > LARGEST / 2 {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let body = serde_json::to_string(&Line { source, files })?;
+        let body = serde_json::to_string(line)?;
         let begin = if self.torn { "\n" } else { "" };
         let line = format!("{begin}{:08x} {body}\n", crc32fast::hash(body.as_bytes()));
         if self.file.is_none() {
@@ -145,8 +146,8 @@ pub fn replay(directory: &Path, first: u64, places: &mut Places) -> io::Result<u
         let whole = memchr::memrchr(b'\n', &text).unwrap_or(0);
         for line in text.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n') {
             match parse(line) {
-                Some(OwnedLine { source, files }) => {
-                    places.insert(source, files);
+                Some(OwnedLine { source, standing }) => {
+                    places.insert(source, standing);
                 }
                 None if line.is_empty() => {}
                 None => damaged += 1,
@@ -168,9 +169,12 @@ fn parse(line: &[u8]) -> Option<OwnedLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Saved;
 
-    fn saved(offset: u64) -> Vec<Saved> {
-        vec![Saved { inode: (1, 2), born: None, head: (3, 4), offset, size: 9, finished: false }]
+    fn standing(offset: u64) -> Standing {
+        let (inode, head) = ((1, 2), (3, 4));
+        let saved = Saved { inode, born: None, head, offset, size: 9, finished: false };
+        Standing { number: offset, files: vec![saved], carried: Vec::new() }
     }
 
     fn replayed(directory: &Path, first: u64) -> (Places, usize) {
@@ -183,11 +187,11 @@ mod tests {
     fn last_line_of_each_source_counts_over_all_journals() {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::open(directory.path(), 0).unwrap();
-        journal.note("a", &saved(1));
-        journal.note("b", &saved(2));
+        journal.note("a", &standing(1));
+        journal.note("b", &standing(2));
         assert_eq!(journal.turn(), 2);
-        journal.note("a", &saved(3));
-        let expected = Places::from([("a".to_owned(), saved(3)), ("b".to_owned(), saved(2))]);
+        journal.note("a", &standing(3));
+        let expected = Places::from([("a".to_owned(), standing(3)), ("b".to_owned(), standing(2))]);
         assert_eq!(replayed(directory.path(), 0), (expected, 0));
         assert_eq!(replayed(directory.path(), 2).0.len(), 1);
         assert_eq!(Journal::open(directory.path(), 0).unwrap().turn(), 3);
@@ -198,7 +202,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::open(directory.path(), 0).unwrap();
         assert_eq!((journal.turn(), journal.turn()), (1, 1));
-        journal.note("a", &saved(1));
+        journal.note("a", &standing(1));
         assert_eq!((journal.turn(), journal.turn()), (2, 2));
         journal.forget_before(2);
         assert_eq!(replayed(directory.path(), 0).0, Places::new());
@@ -208,9 +212,9 @@ mod tests {
     fn torn_end_at_any_length_gives_the_lines_before_it() {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::open(directory.path(), 0).unwrap();
-        journal.note("a", &saved(1));
+        journal.note("a", &standing(1));
         let first = fs::metadata(path(directory.path(), 1)).unwrap().len();
-        journal.note("a", &saved(2));
+        journal.note("a", &standing(2));
         let whole = fs::metadata(path(directory.path(), 1)).unwrap().len();
         for length in (first..whole).rev() {
             File::options()
@@ -219,7 +223,7 @@ mod tests {
                 .unwrap()
                 .set_len(length)
                 .unwrap();
-            let expected = Places::from([("a".to_owned(), saved(1))]);
+            let expected = Places::from([("a".to_owned(), standing(1))]);
             assert_eq!(replayed(directory.path(), 0), (expected, 0), "{length}");
         }
     }
@@ -228,8 +232,8 @@ mod tests {
     fn every_flipped_bit_of_a_line_is_seen_and_the_others_count() {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::open(directory.path(), 0).unwrap();
-        journal.note("a", &saved(1));
-        journal.note("b", &saved(2));
+        journal.note("a", &standing(1));
+        journal.note("b", &standing(2));
         let mut text = Vec::new();
         File::open(path(directory.path(), 1)).unwrap().read_to_end(&mut text).unwrap();
         let first = memchr::memchr(b'\n', &text).unwrap();
@@ -238,7 +242,7 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             File::create(path(directory.path(), 1)).unwrap().write_all(&flipped).unwrap();
             let (places, damaged) = replayed(directory.path(), 0);
-            assert_eq!(places, Places::from([("b".to_owned(), saved(2))]), "bit {bit}");
+            assert_eq!(places, Places::from([("b".to_owned(), standing(2))]), "bit {bit}");
             assert!(damaged >= 1);
         }
     }

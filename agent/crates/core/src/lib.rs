@@ -8,6 +8,7 @@
 //! ([`progress`]).
 
 pub mod batch;
+pub mod carried;
 pub mod chain;
 pub mod checkpoints;
 pub mod counters;
@@ -22,6 +23,7 @@ pub mod http;
 pub mod identity;
 pub mod joining;
 pub mod journal;
+pub mod lanes;
 pub mod lines;
 pub mod listing;
 pub mod parsing;
@@ -32,6 +34,8 @@ pub mod rotations;
 pub mod schedule;
 pub mod slot;
 pub mod source;
+pub mod spool;
+pub mod terms;
 pub mod tree;
 pub mod watching;
 

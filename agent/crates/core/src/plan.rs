@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ground::Mount;
 use crate::parsing::spec::Shaping;
+use crate::terms::Priority;
 
 /// Everything this node collects.
 #[derive(Debug, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Pipeline {
     pub generation: i64,
     /// Where its lines go.
     pub destination: Destination,
+    /// How they travel.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// How lines become records.
     pub multiline: Option<Multiline>,
     /// How records become fields; without it they are the field `content`.
@@ -38,8 +42,94 @@ pub struct Pipeline {
     pub sources: Vec<Source>,
 }
 
+/// What a pipeline asks of the way to its destination.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Delivery {
+    /// What a crash may do.
+    pub guarantee: Guarantee,
+    /// What waits on the state volume when the destination takes nothing.
+    pub spool: Option<SpoolRule>,
+    /// Bytes of content a second, over all its sources on this node.
+    pub max_bytes_per_second: Option<u64>,
+    /// Tags whose values choose the shard.
+    pub shard_by: Vec<String>,
+    /// Before whom its sources are sent.
+    pub priority: Priority,
+}
+
+/// What a crash of either side may do to records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Guarantee {
+    /// Some arrive twice.
+    #[default]
+    AtLeastOnce,
+    /// Nothing.
+    ExactlyOnce,
+}
+
+/// The bound of a spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SpoolRule {
+    /// Bytes of log groups, as they are sent, that may wait.
+    pub max_bytes: u64,
+    /// What gives way when they are so many.
+    pub when_full: WhenFull,
+}
+
+/// What gives way when a spool is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WhenFull {
+    /// Reading: lines wait in their files.
+    Block,
+    /// What has waited longest; it is counted.
+    DropOldest,
+}
+
+/// What makes a lane: pipelines that agree in it share one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Route {
+    /// Where it leads.
+    pub destination: Destination,
+    /// What a crash may do.
+    pub guarantee: Guarantee,
+    /// What may wait on the state volume.
+    pub spool: Option<SpoolRule>,
+}
+
+/// Of a lane that writes exactly once, without a bound of its own.
+const ONCE_BYTES: u64 = 64 * 1024 * 1024;
+
+impl Route {
+    /// Whether each log group is to arrive once.
+    #[must_use]
+    pub fn once(&self) -> bool {
+        self.guarantee == Guarantee::ExactlyOnce
+    }
+
+    /// The bound of its spool, if it has one.
+    #[must_use]
+    pub fn bound(&self) -> Option<SpoolRule> {
+        let default = SpoolRule { max_bytes: ONCE_BYTES, when_full: WhenFull::Block };
+        self.spool.or(self.once().then_some(default))
+    }
+}
+
+impl Pipeline {
+    /// The lane that it wants.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        Route {
+            destination: self.destination.clone(),
+            guarantee: self.delivery.guarantee,
+            spool: self.delivery.spool,
+        }
+    }
+}
+
 /// An SLS endpoint with project, Logstore and key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Destination {
     /// `http(s)://host[:port]`.
@@ -61,7 +151,7 @@ pub struct Destination {
 }
 
 /// Where the project's name stands in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ProjectIn {
     /// In `x-log-project`.
     Header,
@@ -70,7 +160,7 @@ pub enum ProjectIn {
 }
 
 /// The version of a signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Signature {
     /// `LOG`
     V1,
@@ -79,7 +169,7 @@ pub enum Signature {
 }
 
 /// The compression of request bodies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Compression {
     /// One LZ4 block.
     #[serde(rename = "LZ4")]
@@ -172,7 +262,7 @@ pub enum Encoding {
 }
 
 /// A container's output stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// `stdout`
@@ -212,6 +302,9 @@ pub struct Settings {
     pub scan_seconds: f64,
     /// Threads that read, parse and compress.
     pub data_threads: usize,
+    /// Deleted files held open until they are read; beyond that those of the sources that hold most
+    /// are given up.
+    pub max_deleted_files: usize,
     /// How requests name their sender.
     pub user_agent: String,
 }
@@ -227,6 +320,7 @@ impl Default for Settings {
             max_line_bytes: 512 * 1024,
             scan_seconds: 0.2,
             data_threads: 1,
+            max_deleted_files: 1024,
             user_agent: format!("loghub-agent/{}", env!("CARGO_PKG_VERSION")),
         }
     }

@@ -7,8 +7,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::carried::Carried;
+use crate::checkpoints::Standing;
 use crate::files::{Place, Saved};
 use crate::journal::Journal;
+use crate::spool;
 
 /// What acknowledging a package acknowledges.
 #[derive(Debug, Clone)]
@@ -17,12 +20,15 @@ pub struct Milestone {
     pub end: Place,
     /// What a checkpoint then says of the source's files.
     pub files: Vec<Saved>,
+    /// And what of it then is not finished.
+    pub carried: Vec<Carried>,
 }
 
 /// The packages of one source.
 #[derive(Debug)]
 pub struct Progress {
     source: String,
+    owner: usize,
     journal: Arc<Journal>,
     inner: Mutex<Inner>,
 }
@@ -32,6 +38,7 @@ struct Inner {
     place: Place,
     /// What the journal was told last.
     files: Vec<Saved>,
+    carried: Vec<Carried>,
     /// The number of the first in `under_way`.
     first: u64,
     under_way: VecDeque<UnderWay>,
@@ -44,11 +51,49 @@ struct UnderWay {
     done: bool,
 }
 
+impl Inner {
+    fn standing(&self) -> Standing {
+        let (files, carried) = (self.files.clone(), self.carried.clone());
+        Standing { number: self.first, files, carried }
+    }
+}
+
 impl Progress {
-    /// Of the source that checkpoints know by that name.
+    /// Of the source that checkpoints know by that name, and that stands so at the start.
     #[must_use]
-    pub fn new(source: String, journal: Arc<Journal>) -> Self {
-        Self { source, journal, inner: Mutex::default() }
+    pub fn new(source: String, journal: Arc<Journal>, restored: &Standing) -> Self {
+        // What is carried stays so until something is acknowledged that no longer carries it.
+        let (first, carried) = (restored.number, restored.carried.clone());
+        let inner = Mutex::new(Inner { carried, first, ..Inner::default() });
+        Self { owner: spool::owner(&source), source, journal, inner }
+    }
+
+    /// What checkpoints know it by.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Names it among the sources of a lane.
+    #[must_use]
+    pub fn owner(&self) -> usize {
+        self.owner
+    }
+
+    /// The number of the first package that is not acknowledged.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.lock().first
+    }
+
+    /// What a checkpoint says of the source once that package is acknowledged.
+    #[must_use]
+    pub fn after(&self, number: u64) -> Standing {
+        let inner = self.lock();
+        let at = usize::try_from(number.saturating_sub(inner.first)).unwrap_or(usize::MAX);
+        let milestone = inner.under_way.get(at).map(|package| package.milestone.clone());
+        let (files, carried) = milestone.map(|each| (each.files, each.carried)).unwrap_or_default();
+        Standing { number: number + 1, files, carried }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -76,9 +121,10 @@ impl Progress {
         }
         if let Some(UnderWay { milestone, .. }) = reached {
             inner.place = inner.place.max(milestone.end);
+            let Milestone { files, carried, .. } = milestone;
+            (inner.files, inner.carried) = (files, carried);
             // Under the lock: a source's lines stand in the journal in their order.
-            self.journal.note(&self.source, &milestone.files);
-            inner.files = milestone.files;
+            self.journal.note(&self.source, &inner.standing());
         }
     }
 
@@ -89,11 +135,18 @@ impl Progress {
         (inner.place, inner.under_way.is_empty())
     }
 
-    /// What a checkpoint says of the files, if more is acknowledged than everything before `place`.
+    /// Everything before the place is acknowledged, and what was not finished there.
     #[must_use]
-    pub fn files_beyond(&self, place: Place) -> Option<Vec<Saved>> {
+    pub fn reached(&self) -> (Place, Vec<Carried>) {
         let inner = self.lock();
-        (inner.place > place).then(|| inner.files.clone())
+        (inner.place, inner.carried.clone())
+    }
+
+    /// What a checkpoint says of the source, if more is acknowledged than the packages before `number`.
+    #[must_use]
+    pub fn beyond(&self, number: u64) -> Option<Standing> {
+        let inner = self.lock();
+        (inner.first > number).then(|| inner.standing())
     }
 
     /// Since when the oldest package is on its way.
@@ -114,7 +167,8 @@ mod tests {
     fn milestone(offset: u64) -> Milestone {
         let saved =
             Saved { inode: (1, 2), born: None, head: (3, 4), offset, size: 9, finished: false };
-        Milestone { end: Place { file: 1, offset }, files: vec![saved] }
+        let place = Place { file: 1, offset };
+        Milestone { end: place, files: vec![saved], carried: Vec::new() }
     }
 
     proptest! {
@@ -124,17 +178,19 @@ mod tests {
         fn place_never_passes_an_open_package(order in Just((0..8_usize).collect::<Vec<_>>()).prop_shuffle()) {
             let directory = tempfile::tempdir().unwrap();
             let journal = Arc::new(Journal::open(directory.path(), 0).unwrap());
-            let progress = Progress::new("s".to_owned(), journal);
+            let progress = Progress::new("s".to_owned(), journal, &Standing::default());
             let numbers: Vec<u64> = (1..=8).map(|offset| progress.begin(milestone(offset))).collect();
             let mut done = [false; 8];
             for at in order {
                 progress.done(numbers[at]);
                 done[at] = true;
                 let prefix = done.iter().take_while(|done| **done).count() as u64;
-                prop_assert_eq!(progress.place(), (Place { file: u64::from(prefix > 0), offset: prefix }, prefix == 8));
+                let place = Place { file: u64::from(prefix > 0), offset: prefix };
+                prop_assert_eq!(progress.place(), (place, prefix == 8));
+                prop_assert_eq!(progress.number(), prefix);
                 let mut places = Places::new();
                 journal::replay(directory.path(), 0, &mut places).unwrap();
-                prop_assert_eq!(places.get("s").map_or(0, |files| files[0].offset), prefix);
+                prop_assert_eq!(places.get("s").map_or(0, |known| known.files[0].offset), prefix);
             }
         }
     }

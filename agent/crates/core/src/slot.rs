@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::checkpoints::Standing;
 use crate::counters::Counters;
 use crate::delivery::Lane;
-use crate::files::{Place, Saved, Scratch};
+use crate::files::Scratch;
 use crate::joining::Rule;
 use crate::listing::Log;
 use crate::parsing::{Shape, Shaper};
@@ -20,6 +21,7 @@ use crate::plan::{Compression, Settings, Source};
 use crate::progress::Progress;
 use crate::schedule::{Heard, Rest};
 use crate::source::{Reader, Surroundings, Wanted};
+use crate::terms::Terms;
 use crate::watching::Watching;
 
 /// A directory that is watched is listed that seldom besides, should an event have been missed.
@@ -41,6 +43,8 @@ pub struct Pipeline {
     pub counters: Arc<Counters>,
     /// Of request bodies.
     pub compression: Compression,
+    /// What it agreed about its delivery.
+    pub terms: Arc<Terms>,
 }
 
 impl Pipeline {
@@ -50,6 +54,7 @@ impl Pipeline {
             lane: &self.lane,
             counters: &self.counters,
             compression: self.compression,
+            terms: &self.terms,
         }
     }
 }
@@ -67,6 +72,8 @@ pub enum Change {
     Shape(Option<Arc<Shape>>),
     /// Where they go.
     Pipeline(Pipeline),
+    /// So many deleted files are not read to their end.
+    GiveUpDeleted(usize),
 }
 
 /// What a source is doing.
@@ -128,13 +135,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 struct Last {
     told: Told,
-    place: Place,
-    saved: Vec<Saved>,
+    standing: Standing,
 }
 
 impl Last {
     fn of(reader: &Reader, told: Told) -> Self {
-        Self { told, place: reader.checkpoint_place(), saved: reader.saved() }
+        Self { told, standing: reader.standing() }
     }
 }
 
@@ -155,6 +161,11 @@ impl Slot {
             progress,
             unheard: AtomicU32::new(0),
         }
+    }
+
+    /// Whether a change waits for the next step.
+    pub fn is_changing(&self) -> bool {
+        !lock(&self.changes).is_empty()
     }
 
     /// Leaves a change for the next step.
@@ -194,7 +205,7 @@ impl Slot {
         let rest = self.judge(work, outcome, heard, due);
         let told = Last::of(&work.reader, tell(&work.reader, now));
         let mut last = lock(&self.last);
-        let news = !work.reader.idle() || last.saved != told.saved;
+        let news = !work.reader.idle() || last.standing != told.standing;
         *last = told;
         drop(last);
         let scan = work.listed.map_or(now, |listed| listed + self.period(work, settings));
@@ -240,6 +251,9 @@ impl Slot {
                     work.reader.change_shaper(shaper, &work.pipeline.counters);
                 }
                 Change::Pipeline(pipeline) => work.pipeline = pipeline,
+                Change::GiveUpDeleted(files) => {
+                    work.reader.give_up_deleted(files, &work.pipeline.counters);
+                }
             }
         }
     }
@@ -261,15 +275,16 @@ impl Slot {
         }
     }
 
-    /// What to remember of its files.
-    pub fn saved(&self) -> Vec<Saved> {
+    /// What to remember of it.
+    pub fn standing(&self) -> Standing {
         if let Some(work) = self.at_rest() {
-            return work.reader.saved();
+            return work.reader.standing();
         }
         // While it is stepped, acknowledgements come in: the journal that holds them ends with the
         // document that is being made.
         let last = lock(&self.last);
-        self.progress.files_beyond(last.place).unwrap_or_else(|| last.saved.clone())
+        let beyond = self.progress.beyond(last.standing.number);
+        beyond.unwrap_or_else(|| last.standing.clone())
     }
 
     /// Whether everything read is acknowledged and every file is at its end.

@@ -4,6 +4,8 @@
 //! `slot` calls [`Reader::step`] when something was heard or a time has come; it reads a little, hands
 //! full batches to the lane, and says when it wants to be called again.
 
+mod standing;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
 use crate::chain::{Chain, Names};
+use crate::checkpoints::Standing;
 use crate::counters::{self, Counters};
 use crate::delivery::{Lane, Package};
-use crate::files::{Found, LogFile, Place, Saved, Scratch};
+use crate::files::{Found, LogFile, Scratch};
 use crate::joining::{Joiner, Rule};
 use crate::lines::Form;
 use crate::listing::Log;
@@ -23,6 +26,7 @@ use crate::plan::{Compression, Settings, Source};
 use crate::progress::{Milestone, Progress};
 use crate::schedule::Rest;
 use crate::slot::State;
+use crate::terms::Terms;
 
 /// Chunks read from one source before others have their turn.
 const CHUNKS: usize = 4;
@@ -46,6 +50,8 @@ pub struct Surroundings<'a> {
     pub counters: &'a Arc<Counters>,
     /// Of request bodies.
     pub compression: Compression,
+    /// What the pipeline agreed about its delivery.
+    pub terms: &'a Arc<Terms>,
 }
 
 /// What a source wants to hear of.
@@ -64,6 +70,8 @@ pub struct Reader {
     chain: Chain,
     form: Form,
     joiner: Joiner,
+    /// Whether its records are to arrive exactly once.
+    once: bool,
     batch: Batch,
     waiting: Option<Package>,
     progress: Arc<Progress>,
@@ -80,16 +88,20 @@ impl Reader {
     #[must_use]
     pub fn new(
         spec: Source,
-        restored: Vec<Saved>,
+        restored: Standing,
         progress: Arc<Progress>,
         rule: Option<Rule>,
         max_line: usize,
     ) -> Self {
+        let Standing { files: restored, carried, .. } = restored;
+        let mut joiner = Joiner::new(rule, max_line);
+        joiner.carry(carried, Instant::now());
         let names = Names::Directory(spec.dir.clone());
         Self {
             form: Form::of(&spec),
             chain: Chain::new(names, restored, None),
-            joiner: Joiner::new(rule, max_line),
+            joiner,
+            once: false,
             batch: Batch::new(spec.files.is_some()),
             spec,
             waiting: None,
@@ -105,7 +117,8 @@ impl Reader {
     /// Reads what a tree found instead; of files that are there already the last `tail` bytes, where
     /// that is given.
     #[must_use]
-    pub fn given(mut self, log: Arc<Log>, restored: Vec<Saved>, tail: Option<u64>) -> Self {
+    pub fn given(mut self, log: Arc<Log>, tail: Option<u64>) -> Self {
+        let restored = self.chain.take_restored();
         self.chain = Chain::new(Names::Given(log), restored, tail);
         self
     }
@@ -142,11 +155,18 @@ impl Reader {
         look: bool,
         now: Instant,
     ) -> io::Result<Rest> {
+        self.once = around.lane.once();
         self.release(around.counters, now);
         if look || !self.listed {
             self.listed = false;
             self.chain.list(self.checkpoint_place(), around.counters)?;
             self.listed = true;
+            if self.chain.take_gap() && self.joiner.has_carried() {
+                // The rest of what a checkpoint carried went away with its file.
+                let Self { joiner, batch, .. } = self;
+                let lost = joiner.end_at_gap(&mut |record| batch.add(record, now));
+                around.counters.lose("file_gone", lost);
+            }
         }
         if !self.push_waiting(around) {
             return Ok(Rest { until: Some(now + FULL_LANE), fed: false });
@@ -307,9 +327,11 @@ impl Reader {
         let end = self.read_place();
         let package = Package {
             sealed: self.batch.seal(&self.spec, around.compression),
-            milestone: Milestone { end, files: self.chain.saved(end) },
+            milestone: Milestone { end, files: self.chain.saved(end), carried: self.carried() },
             source: Arc::clone(&self.progress),
             counters: Arc::clone(around.counters),
+            terms: Arc::clone(around.terms),
+            manner: around.terms.manner(&self.spec),
         };
         self.waiting = Some(package);
         self.push_waiting(around);
@@ -322,34 +344,10 @@ impl Reader {
         self.waiting.is_none()
     }
 
-    /// Everything before it is in a batch or was not wanted.
-    fn read_place(&self) -> Place {
-        let read = self.chain.read_place();
-        self.joiner.begin().map_or(read, |begin| begin.min(read))
-    }
-
     /// What of it is acknowledged.
     #[must_use]
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
-    }
-
-    /// Everything before it is acknowledged or was not wanted.
-    #[must_use]
-    pub fn checkpoint_place(&self) -> Place {
-        let (place, nothing_sent) = self.progress.place();
-        let nothing_held = self.batch.logs == 0 && self.waiting.is_none();
-        if nothing_sent && nothing_held {
-            self.read_place()
-        } else {
-            place
-        }
-    }
-
-    /// What to remember of its files.
-    #[must_use]
-    pub fn saved(&self) -> Vec<Saved> {
-        self.chain.saved(self.checkpoint_place())
     }
 
     /// Joins by another rule from now on; what is unfinished is finished by the old one.
@@ -408,6 +406,15 @@ impl Reader {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.waiting.is_some() || self.batch.logs > 0
+    }
+
+    /// Gives up so many deleted files that it still reads, the oldest first.
+    pub fn give_up_deleted(&mut self, files: usize, counters: &Counters) {
+        for _ in 0..files {
+            if !self.chain.give_up_deleted(counters) {
+                return;
+            }
+        }
     }
 
     /// Deleted files that it still reads.

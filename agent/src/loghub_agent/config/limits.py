@@ -29,6 +29,12 @@ JSON_DEPTH: Final = (1, 10)
 FLUSH_SECONDS: Final = (0.01, 600.0)
 """Least and most `multiline.flushAfter`. The most is a guess: a record held longer is not live."""
 
+MAX_RATE: Final = 2**53
+"""Most `delivery.maxBytesPerSecond`; far beyond any network. 0 is no limit."""
+
+SPOOL_BYTES: Final = (1024 * 1024, 2**40)
+"""Least and most `delivery.spool.maxBytes`: some requests, a large volume. Guesses."""
+
 MULTILINE_BYTES: Final = (1, 10 * 1024 * 1024)
 """Least and most `multiline.maxBytes`. PutLogs takes 10 MB, so no record can be larger."""
 

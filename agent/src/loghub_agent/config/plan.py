@@ -77,6 +77,8 @@ def resolve(document: object, *, name: str, namespace: str, generation: int) -> 
         "shaping": spec.shaping,
         "paused": spec.mode != "Collect",
     }
+    if spec.delivery is not None:
+        head["delivery"] = spec.delivery
     samples.judge(spec.samples, head["multiline"], spec.shaping, subject=subject)
     return Pipeline(
         name=name,

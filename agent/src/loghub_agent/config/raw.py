@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from loghub_agent.config import inputs, limits, reading, samples, selectors, shaping
+from loghub_agent.config import delivering, inputs, limits, reading, samples, selectors, shaping
 
 MODES: Final = ("Collect", "Preview", "Paused")
 """Only the first one reads; all of them report what they take."""
@@ -87,6 +87,7 @@ class Spec:
     input: inputs.Input
     multiline: Multiline | None
     shaping: shaping.Document | None
+    delivery: delivering.Document | None
     static_tags: Mapping[str, str]
     label_tags: Mapping[str, str]
     mode: str
@@ -116,6 +117,7 @@ def read(document: object, *, subject: str) -> Spec:
         input=inputs.read(root.required_section("input")),
         multiline=_read_multiline(root.section("multiline")),
         shaping=shaping.read(root),
+        delivery=delivering.read(root.section("delivery")),
         static_tags=static_tags,
         label_tags=label_tags,
         mode=root.choice("mode", MODES, "Collect"),

@@ -155,10 +155,54 @@ class Tags(model.Model):
     )
 
 
+class Spool(model.Model):
+    """What waits on the agents' state volume while the destination takes nothing."""
+
+    max_bytes: Annotated[int, pydantic.Field(ge=1024 * 1024, le=2**40)] = pydantic.Field(
+        description="Bytes of log groups on each node, as they are sent: compressed."
+    )
+    when_full: Literal["Block", "DropOldest"] = pydantic.Field(
+        default="Block",
+        description="What gives way: reading, or what has waited longest, which is counted.",
+    )
+
+
 class Delivery(model.Model):
     """How log groups travel."""
 
-    compression: Literal["LZ4", "None"] = "LZ4"
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=model.rules(
+            (
+                "self.guarantee != 'ExactlyOnce' || size(self.shardBy) == 0",
+                "shardBy goes with guarantee AtLeastOnce only",
+            ),
+            (
+                "self.guarantee != 'ExactlyOnce' || self.priority == 'Normal'",
+                "priority goes with guarantee AtLeastOnce only",
+            ),
+        )
+    )
+    compression: Literal["LZ4", "ZSTD", "None"] = "LZ4"
+    guarantee: Literal["AtLeastOnce", "ExactlyOnce"] = pydantic.Field(
+        default="AtLeastOnce",
+        description="What a kill of an agent or the service may do: repeat records, or nothing.",
+    )
+    spool: Spool | None = None
+    max_bytes_per_second: Annotated[int, pydantic.Field(ge=0, le=2**53)] = pydantic.Field(
+        default=0,
+        description="Of content, on each node; what is beyond waits in its files. 0 is no limit.",
+    )
+    shard_by: list[Annotated[str, pydantic.Field(min_length=1, max_length=128)]] = pydantic.Field(
+        default=[],
+        max_length=16,
+        description="Tags whose values choose the shard (__source__ is the address), so that what"
+        " belongs together is read in order.",
+    )
+    priority: Literal["High", "Normal", "Low"] = pydantic.Field(
+        default="Normal",
+        description="Turns among the sources of one destination on a node: four times as many as"
+        " the next lower one.",
+    )
 
 
 class Sample(model.Model):

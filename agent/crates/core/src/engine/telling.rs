@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{key, lock, trees, Core, Running};
+use super::{key, lock, trees, Core, Running, Shared};
 use crate::counters::Snapshot;
-use crate::slot::{State, Told};
+use crate::schedule::Heard;
+use crate::slot::{Change, State, Told};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,7 +46,9 @@ impl Core {
             checkpoint_writes: self.shared.checkpoints.writes(),
             complaints,
         };
-        for (name, running) in &lock(&self.shared.inner).pipelines {
+        let inner = lock(&self.shared.inner);
+        stats.complaints.extend(inner.lanes.complaints());
+        for (name, running) in &inner.pipelines {
             let lag = stats.add(name, running, now);
             let snapshot = running.counters.snapshot(lag.as_secs_f64());
             stats.pipelines.insert(name.clone(), snapshot);
@@ -54,10 +57,35 @@ impl Core {
     }
 }
 
+impl Shared {
+    /// Keeps the number of deleted files that are held open: each keeps its bytes on the disk.
+    pub(super) fn bound_deleted(&self) {
+        let (inner, now) = (lock(&self.inner), Instant::now());
+        let slots = inner.pipelines.values().flat_map(|running| running.sources.values());
+        let mut held: Vec<_> = slots.map(|(_, slot)| (slot.told(now).open_deleted, slot)).collect();
+        let all: usize = held.iter().map(|(files, _)| files).sum();
+        let mut over = all.saturating_sub(self.settings.max_deleted_files);
+        // What was given up before may still count.
+        if over == 0 || held.iter().any(|(files, slot)| *files > 0 && slot.is_changing()) {
+            return;
+        }
+        held.sort_by_key(|(files, _)| std::cmp::Reverse(*files));
+        for (files, slot) in held {
+            let giving = files.min(over);
+            if giving == 0 {
+                break;
+            }
+            over -= giving;
+            slot.change(Change::GiveUpDeleted(giving));
+            self.schedule.poke([(slot.number, Heard::NAMES)], now);
+        }
+    }
+}
+
 impl Stats {
     /// Adds a pipeline's sources; gives the age of the oldest record not acknowledged.
     fn add(&mut self, name: &str, running: &Running, now: Instant) -> Duration {
-        let mut lag = Duration::ZERO;
+        let mut lag = running.lane.age(&running.counters);
         // Of many logs the whole is told.
         let mut of_trees: BTreeMap<&str, Vec<State>> = BTreeMap::new();
         for (id, (_, slot)) in &running.sources {

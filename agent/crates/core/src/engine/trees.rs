@@ -13,8 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{key, lock, Inner, Running, Shared};
 use crate::chain;
-use crate::checkpoints::Places;
-use crate::files::Saved;
+use crate::checkpoints::{Places, Standing};
 use crate::listing::Log;
 use crate::plan::{self, Files};
 use crate::schedule::{Heard, Rest};
@@ -48,7 +47,7 @@ pub(super) struct Stand {
     /// What a new plan says.
     change: Mutex<Option<plan::Source>>,
     /// Checkpoints of logs that no walk has found yet.
-    left: Mutex<BTreeMap<PathBuf, Vec<Saved>>>,
+    left: Mutex<BTreeMap<PathBuf, Standing>>,
     walked: AtomicBool,
     /// It has ended, and so were all its logs told.
     ended: AtomicBool,
@@ -125,7 +124,7 @@ impl Stand {
             places.insert(format!("{own}\0{}", path.display()), saved.clone());
         }
         if self.walked.load(Ordering::Relaxed) {
-            places.insert(own, Vec::new());
+            places.insert(own, Standing::default());
         }
     }
 
@@ -352,8 +351,8 @@ impl Shared {
         let source = work.source(&log.path);
         let places = lock(&stand.left).remove(&log.path);
         let tail = work.tail().filter(|_| places.is_none());
-        let reader = self.reader(running, &source, Vec::new());
-        let reader = reader.given(log, places.unwrap_or_default(), tail);
+        let reader = self.reader(running, &source, places.unwrap_or_default());
+        let reader = reader.given(log, tail);
         let id = source.id.clone();
         let slot = self.start(running, &source, reader, number);
         running.sources.insert(id, (source, slot));
@@ -385,7 +384,7 @@ fn count_vanished(stand: &Stand, work: &Work, running: &Running) {
     let late = work.started.elapsed() > KEPT;
     lock(&stand.left).retain(|path, places| {
         let keep = !late && !path.parent().is_some_and(|dir| work.tree.has_listed(dir));
-        for saved in places.iter().filter(|_| !keep) {
+        for saved in places.files.iter().filter(|_| !keep) {
             chain::count_lost(saved, &running.counters);
         }
         keep

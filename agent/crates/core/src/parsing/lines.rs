@@ -10,7 +10,7 @@ use crate::plan::Multiline;
 
 /// Where an open record stands; its meaning is the grouping's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct State(u32);
+pub struct State(pub(crate) u32);
 
 /// What becomes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

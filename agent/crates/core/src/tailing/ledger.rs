@@ -37,11 +37,17 @@ pub(super) struct Ledger {
     fates: HashMap<Version, Fate>,
     /// Where records begin that are not complete yet.
     open: Vec<Place>,
+    /// Whether nothing may come twice.
+    once: bool,
     /// What this life of the agent delivered last.
     last: Option<Place>,
 }
 
 impl Ledger {
+    pub(super) fn new(once: bool) -> Self {
+        Self { once, ..Self::default() }
+    }
+
     pub(super) fn written(&mut self, id: &str, parts: Parts) {
         self.open.retain(|begin| *begin != parts[0].1);
         let record = Record { parts, delivered: false, acknowledged: false };
@@ -76,6 +82,9 @@ impl Ledger {
         let Some((_, place)) = record.parts.last() else { return Err("no parts".into()) };
         if self.last.is_some_and(|last| last >= *place) {
             return Err(format!("{content:?} comes again, or after what was written later"));
+        }
+        if self.once && record.delivered {
+            return Err(format!("{content:?} comes twice"));
         }
         if record.acknowledged && !self.was_held_back(record) {
             return Err(format!("{content:?} was acknowledged before"));

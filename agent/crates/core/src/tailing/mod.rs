@@ -5,6 +5,7 @@
 //!
 //! The clock is the test's. `LOGHUB_TAILING_CASES` says how many cases are tried.
 
+mod agent;
 mod container;
 mod ledger;
 mod plain;
@@ -15,18 +16,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use slswire::signature::Credentials;
 
-use crate::checkpoints::{Checkpoints, Places};
-use crate::counters::Counters;
-use crate::delivery::Lane;
-use crate::files::Scratch;
-use crate::http::Keys;
 use crate::listing::Log;
-use crate::plan::{Compression, Destination, ProjectIn, Settings, Signature, Source, Stream};
-use crate::progress::Progress;
+use crate::plan::{
+    Compression, Destination, Guarantee, ProjectIn, Route, Settings, Signature, Source, Stream,
+};
 use crate::slot::State;
-use crate::source::{Reader, Surroundings};
+use agent::Agent;
 use container::Container;
 use ledger::Ledger;
 use service::Service;
@@ -91,6 +87,7 @@ struct Node {
     state: PathBuf,
     service: Service,
     settings: Settings,
+    guarantee: Guarantee,
     /// The log of a program, in place of a container's.
     log: Option<Arc<Log>>,
 }
@@ -108,8 +105,8 @@ impl Node {
         }
     }
 
-    fn destination(&self) -> Destination {
-        Destination {
+    fn route(&self) -> Route {
+        let destination = Destination {
             endpoint: self.service.endpoint(),
             project: "p".to_owned(),
             logstore: "l".to_owned(),
@@ -118,89 +115,8 @@ impl Node {
             region: String::new(),
             compression: Compression::None,
             credentials: "key".to_owned(),
-        }
-    }
-}
-
-/// One life of the agent.
-#[derive(Debug)]
-struct Agent {
-    checkpoints: Checkpoints,
-    reader: Reader,
-    progress: Arc<Progress>,
-    lane: Lane,
-    counters: Arc<Counters>,
-    scratch: Scratch,
-}
-
-impl Agent {
-    fn start(node: &Node) -> Self {
-        let (checkpoints, mut places) = Checkpoints::open(&node.state).unwrap();
-        let restored = places.remove(NAME).unwrap_or_default();
-        let journal = Arc::clone(checkpoints.journal());
-        let progress = Arc::new(Progress::new(NAME.to_owned(), journal));
-        let keys = Keys::default();
-        let key = Credentials { access_key_id: "i".to_owned(), access_key_secret: "s".to_owned() };
-        keys.write().unwrap().insert("key".to_owned(), key);
-        let longest = node.settings.max_line_bytes;
-        let source = node.source(false);
-        let given = node.log.as_ref().map(|log| (Arc::clone(log), restored.clone()));
-        let reader = Reader::new(source, restored, Arc::clone(&progress), None, longest);
-        Self {
-            reader: match given {
-                Some((log, restored)) => reader.given(log, restored, None),
-                None => reader,
-            },
-            lane: Lane::start(node.destination(), keys, &node.settings).unwrap(),
-            checkpoints,
-            progress,
-            counters: Arc::default(),
-            scratch: Scratch::default(),
-        }
-    }
-
-    fn step(&mut self, node: &Node, look: bool, now: Instant) {
-        let Self { reader, lane, counters, scratch, .. } = self;
-        let compression = Compression::None;
-        let around = Surroundings { settings: &node.settings, lane, counters, compression };
-        reader.step(&around, scratch, look, now).unwrap();
-    }
-
-    fn end(&mut self, node: &Node) {
-        let Self { reader, lane, counters, .. } = self;
-        let compression = Compression::None;
-        let around = Surroundings { settings: &node.settings, lane, counters, compression };
-        reader.update(node.source(true), &around);
-    }
-
-    /// Has the service take the next request, if there is one, and waits until the agent knows.
-    fn acknowledge(&mut self, service: &Service) -> Option<Vec<String>> {
-        if self.lane.idle() {
-            return None;
-        }
-        let mut request = service.receive();
-        let records = std::mem::take(&mut request.records);
-        let before = self.progress.since();
-        request.acknowledge();
-        loop {
-            match self.progress.since() {
-                None if self.lane.idle() => return Some(records),
-                Some(next) if Some(next) != before => return Some(records),
-                _ => std::thread::yield_now(),
-            }
-        }
-    }
-
-    fn checkpoint(&self) {
-        let places = || Places::from([(NAME.to_owned(), self.reader.saved())]);
-        self.checkpoints.write(places).unwrap();
-    }
-
-    /// Ends it; gives what the service got and could not say so.
-    fn kill(self, service: &Service) -> Option<Vec<String>> {
-        let request = (!self.lane.idle()).then(|| service.receive());
-        self.lane.close();
-        request.map(|mut request| std::mem::take(&mut request.records))
+        };
+        Route { destination, guarantee: self.guarantee, spool: None }
     }
 }
 
@@ -217,7 +133,12 @@ struct Scene {
 type Outcome = Result<(), String>;
 
 impl Scene {
-    fn start(home: &Path, batch_logs: usize, queue_bytes_per_destination: usize) -> Self {
+    fn start(
+        home: &Path,
+        batch_logs: usize,
+        queue_bytes_per_destination: usize,
+        guarantee: Guarantee,
+    ) -> Self {
         let settings = Settings {
             batch_logs,
             batch_seconds: 0.1,
@@ -228,9 +149,11 @@ impl Scene {
         let (logs, state) = (home.join("logs"), home.join("state"));
         std::fs::create_dir(&logs).unwrap();
         let container = Container::start(&logs);
-        let node = Node { logs, state, service: Service::start(), settings, log: None };
+        let node = Node { logs, state, service: Service::start(), settings, guarantee, log: None };
         let agent = Some(Agent::start(&node));
-        Self { node, agent, container, ledger: Ledger::default(), now: Instant::now() }
+        let once = guarantee == Guarantee::ExactlyOnce;
+        let ledger = Ledger::new(once);
+        Self { node, agent, container, ledger, now: Instant::now() }
     }
 
     fn agent(&mut self) -> &mut Agent {
@@ -321,8 +244,8 @@ impl Scene {
 
     fn kill(&mut self, received: bool) -> Outcome {
         let Some(agent) = self.agent.take() else { return Ok(()) };
-        let records = agent.kill(&self.node.service);
-        for record in records.into_iter().flatten().filter(|_| received) {
+        let records = agent.kill(&self.node.service, received);
+        for record in records.into_iter().flatten() {
             self.ledger.delivered(&record)?;
         }
         self.ledger.killed();
@@ -373,9 +296,10 @@ proptest! {
         ops in prop::collection::vec(op(), 1..80),
         batch_logs in 1..6_usize,
         queue in prop_oneof![Just(600_usize), Just(64 * 1024)],
+        guarantee in prop_oneof![Just(Guarantee::AtLeastOnce), Just(Guarantee::ExactlyOnce)],
     ) {
         let home = home();
-        let mut scene = Scene::start(home.path(), batch_logs, queue);
+        let mut scene = Scene::start(home.path(), batch_logs, queue, guarantee);
         for op in &ops {
             let outcome = scene.apply(op);
             prop_assert!(outcome.is_ok(), "{op:?}: {outcome:?}");
@@ -387,8 +311,14 @@ proptest! {
 
 /// A case that was found once, or that chance would seldom find.
 fn play(batch_logs: usize, ops: &[Op]) {
+    for guarantee in [Guarantee::AtLeastOnce, Guarantee::ExactlyOnce] {
+        play_with(batch_logs, ops, guarantee);
+    }
+}
+
+fn play_with(batch_logs: usize, ops: &[Op], guarantee: Guarantee) {
     let home = home();
-    let mut scene = Scene::start(home.path(), batch_logs, 64 * 1024);
+    let mut scene = Scene::start(home.path(), batch_logs, 64 * 1024, guarantee);
     for op in ops {
         scene.apply(op).unwrap();
     }
@@ -405,6 +335,22 @@ fn request_that_ends_with_a_file_acknowledges_the_file() {
     let torn = Op::Tear { stream: 0, pad: 0 };
     let acknowledge = Op::Acknowledge { requests: 1 };
     play(2, &[LINE, torn, ROTATE, LINE, READ, READ, acknowledge, KILL]);
+}
+
+#[test]
+fn what_is_carried_is_not_joined_with_lines_behind_a_gap() {
+    let part = Op::Part { stream: 0, pad: 0 };
+    let look = |wait| Op::Step { look: false, wait };
+    let first = [LINE, look(0), look(60), part.clone(), READ, LINE, part, ROTATE];
+    play(2, &[&first[..], &[Op::DeleteOldest, KILL]].concat());
+}
+
+#[test]
+fn what_is_carried_outlives_a_kill_before_the_next_acknowledgement() {
+    let acknowledge = Op::Acknowledge { requests: 1 };
+    let (part, other) = (Op::Part { stream: 0, pad: 0 }, Op::Line { stream: 1, pad: 0 });
+    let first = [part, other.clone(), READ, acknowledge, KILL];
+    play(1, &[&first[..], &[other, READ, Op::Checkpoint, KILL]].concat());
 }
 
 #[test]
@@ -442,7 +388,7 @@ fn file_that_was_emptied_before_it_was_read_is_known_by_what_was_read() {
 #[test]
 fn pipe_that_is_called_like_a_log_does_not_stop_the_logs_beside_it() {
     let home = home();
-    let mut scene = Scene::start(home.path(), 1, 64 * 1024);
+    let mut scene = Scene::start(home.path(), 1, 64 * 1024, Guarantee::AtLeastOnce);
     let pipe = scene.node.logs.join("1.log");
     let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
@@ -457,7 +403,7 @@ fn pipe_that_is_called_like_a_log_does_not_stop_the_logs_beside_it() {
 #[test]
 fn copy_beside_the_current_file_does_not_end_it() {
     let home = home();
-    let mut scene = Scene::start(home.path(), 1, 64 * 1024);
+    let mut scene = Scene::start(home.path(), 1, 64 * 1024, Guarantee::AtLeastOnce);
     let acknowledge = Op::Acknowledge { requests: 1 };
     for op in [LINE, READ, acknowledge.clone()] {
         scene.apply(&op).unwrap();

@@ -100,7 +100,14 @@ impl Scene {
         fs::create_dir(&logs).unwrap();
         let current = File::options().append(true).create(true).open(logs.join("app.log")).unwrap();
         Self {
-            node: Node { logs, state, service: Service::start(), settings, log: None },
+            node: Node {
+                logs,
+                state,
+                service: Service::start(),
+                settings,
+                guarantee: Guarantee::AtLeastOnce,
+                log: None,
+            },
             agent: None,
             current,
             late: None,
@@ -294,7 +301,7 @@ impl Scene {
 
     fn kill(&mut self, received: bool) -> Outcome {
         let Some((agent, _)) = self.agent.take() else { return Ok(()) };
-        let records = agent.kill(&self.node.service);
+        let records = agent.kill(&self.node.service, received);
         for record in records.into_iter().flatten().filter(|_| received) {
             self.delivered(&record)?;
         }

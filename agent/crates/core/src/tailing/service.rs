@@ -1,12 +1,18 @@
 //! The service as the tailing test plays it: it takes requests one by one and answers when the test
 //! says so, so that what is acknowledged is part of a case.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
 
 /// Takes the lane's requests.
 #[derive(Debug)]
-pub(super) struct Service(TcpListener);
+pub(super) struct Service {
+    listener: TcpListener,
+    /// The last number under each hash key.
+    numbers: Mutex<HashMap<String, u64>>,
+}
 
 /// A request that is not answered yet; dropped, it never is.
 #[derive(Debug)]
@@ -14,22 +20,25 @@ pub(super) struct Request {
     stream: TcpStream,
     /// The field `content` of its records.
     pub(super) records: Vec<String>,
+    /// Its hash key and its number, if it is to be taken once.
+    once: Option<(String, u64)>,
 }
 
 impl Service {
     pub(super) fn start() -> Self {
-        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { listener, numbers: Mutex::default() }
     }
 
     pub(super) fn endpoint(&self) -> String {
-        format!("http://{}", self.0.local_addr().unwrap())
+        format!("http://{}", self.listener.local_addr().unwrap())
     }
 
     /// Waits for the next request.
     pub(super) fn receive(&self) -> Request {
-        let (stream, _) = self.0.accept().unwrap();
+        let (stream, _) = self.listener.accept().unwrap();
         let mut reader = BufReader::new(&stream);
-        let mut length = 0;
+        let (mut length, mut once) = (0, None);
         loop {
             let mut line = String::new();
             reader.read_line(&mut line).unwrap();
@@ -38,12 +47,23 @@ impl Service {
                     length = value.parse().unwrap();
                 }
                 None if line.trim_end().is_empty() => break,
+                None => once = number(&line),
                 _ => {}
             }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
-        Request { records: contents(&body), stream }
+        Request { records: contents(&body), stream, once }
+    }
+
+    /// Takes a request, unless its number was taken before; says whether it did.
+    pub(super) fn take(&self, request: &Request) -> bool {
+        let Some((key, number)) = &request.once else { return true };
+        let mut numbers = self.numbers.lock().unwrap();
+        let last = numbers.entry(key.clone()).or_default();
+        let fresh = number > last;
+        *last = (*last).max(*number);
+        fresh
     }
 }
 
@@ -53,6 +73,23 @@ impl Request {
                       connection: close\r\n\r\n";
         self.stream.write_all(answer.as_bytes()).unwrap();
     }
+
+    pub(super) fn refuse(mut self) {
+        let body = r#"{"errorCode":"InvalidSequenceId","errorMessage":"m"}"#;
+        let answer = format!(
+            "HTTP/1.1 400 Bad Request\r\nx-log-requestid: 1\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.write_all(answer.as_bytes()).unwrap();
+    }
+}
+
+/// Key and number of a request line.
+fn number(line: &str) -> Option<(String, u64)> {
+    let (_, query) = line.split_whitespace().nth(1)?.split_once("?key=")?;
+    let (key, number) = query.split_once("&seqid=")?;
+    Some((key.to_owned(), number.parse().unwrap()))
 }
 
 /// The field `content` of each log of a group.

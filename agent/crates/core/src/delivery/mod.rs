@@ -3,6 +3,13 @@
 //! Several requests are under way at once, so that a far service does not limit what is sent, but one
 //! of each source: its lines arrive in order, as long as its pipeline keeps the destination. A destination that is away, slow or throttled stops its own lane and no other,
 //! and is asked by one request at a time until it takes one.
+//!
+//! Where a pipeline asks for it, what waits is made durable first ([`storing`], the `spool`): all of it
+//! for writing exactly once, else what has no room while the destination is away.
+
+mod room;
+mod state;
+mod storing;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,10 +18,14 @@ use std::time::{Duration, Instant};
 
 use crate::batch::Sealed;
 use crate::counters::{self, Counters};
-use crate::flows::{Flows, Next};
-use crate::http::{Keys, Outcome, Sender};
-use crate::plan::{Destination, Settings};
+use crate::flows::Next;
+use crate::http::{Keys, Outcome, Routing, Sender};
+use crate::plan::{Route, Settings, WhenFull};
 use crate::progress::{Milestone, Progress};
+use crate::spool::Spool;
+use crate::terms::{Manner, Priority, Terms};
+use state::State;
+use storing::Storing;
 
 /// First pause after a failure; it doubles with each, and a random part of it is waited.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -33,51 +44,54 @@ pub struct Package {
     pub source: Arc<Progress>,
     /// Of its pipeline.
     pub counters: Arc<Counters>,
+    /// What its pipeline agreed.
+    pub terms: Arc<Terms>,
+    /// How it travels.
+    pub manner: Manner,
 }
 
-/// A package in the queue, under its number.
+/// Who is to be told that a package waits no more.
+#[derive(Debug)]
+enum Debt {
+    /// Its source, under its number.
+    Source(Arc<Progress>, u64),
+    /// The lane whose spool holds it, under its order.
+    Stored(Weak<Shared>, Arc<Spool>, u64),
+}
+
+/// A package in the queue.
 #[derive(Debug)]
 struct Waiting {
     sealed: Sealed,
-    source: Arc<Progress>,
-    number: u64,
+    debt: Debt,
+    /// Names its source.
+    owner: usize,
     counters: Arc<Counters>,
+    routing: Routing,
+    priority: Priority,
     /// How often the service would not take this one.
     unwanted: u32,
+    /// How often it was sent since it was last read from a spool.
+    tries: u32,
+    /// Whether no earlier life of the agent can have sent it.
+    fresh: bool,
 }
 
 impl Waiting {
-    fn flow(&self) -> usize {
-        Arc::as_ptr(&self.source) as usize
-    }
-
     fn size(&self) -> usize {
         self.sealed.body.len()
     }
 }
 
 #[derive(Debug)]
-struct State {
-    flows: Flows<Waiting>,
-    under_way: usize,
-    closing: bool,
-    /// Failures since the last success, when the last of them was, and when to try again.
-    failures: u32,
-    failed: Option<Instant>,
-    resume: Option<Instant>,
-    threads: Vec<JoinHandle<()>>,
-    /// Threads that wait for something to do.
-    resting: usize,
-    /// Pipelines that go to another destination now.
-    moved: Vec<(Arc<Counters>, Weak<Shared>)>,
-}
-
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// For the thread of the spool alone.
+    spooling: Condvar,
     sender: Sender,
     most_threads: usize,
+    storing: Option<Storing>,
 }
 
 /// The way to one destination.
@@ -87,35 +101,39 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Starts a lane with its first thread; more are started when there is work for them.
+    /// Starts a lane with its first thread; more are started when there is work for them. A route
+    /// with a bound has a spool.
     ///
     /// # Errors
     /// The thread cannot be started.
     pub fn start(
-        destination: Destination,
+        route: &Route,
         keys: Keys,
         settings: &Settings,
+        spool: Option<Arc<Spool>>,
     ) -> std::io::Result<Self> {
         let window = settings.requests_per_destination.max(1);
-        let state = State {
-            flows: Flows::new(settings.queue_bytes_per_destination),
-            under_way: 0,
-            closing: false,
-            failures: 0,
-            failed: None,
-            resume: None,
-            threads: Vec::new(),
-            resting: 0,
-            moved: Vec::new(),
-        };
+        let storing = spool.zip(route.bound()).map(|(spool, rule)| Storing {
+            spool,
+            rule,
+            once: route.once(),
+        });
+        let bound = storing.as_ref().map_or(0, |storing| storing.rule.max_bytes);
+        let destination = route.destination.clone();
         let shared = Arc::new(Shared {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(settings, bound)),
             changed: Condvar::new(),
+            spooling: Condvar::new(),
             sender: Sender::new(destination, keys, &settings.user_agent, window),
             most_threads: window,
+            storing,
         });
         let first = shared.thread()?;
         shared.lock().threads.push(first);
+        let storing = shared.storing_thread()?;
+        let mut state = shared.lock();
+        state.threads.extend(storing);
+        drop(state);
         Ok(Self { shared })
     }
 
@@ -126,25 +144,77 @@ impl Lane {
     #[allow(clippy::result_large_err, reason = "the error is the package, moved back to its owner")]
     pub fn push(&self, package: Package) -> Result<(), Package> {
         let mut state = self.shared.lock();
-        let flow = Arc::as_ptr(&package.source) as usize;
-        let size = package.sealed.body.len();
-        if !state.flows.has_room(flow, size) {
+        let (owner, size) = (package.source.owner(), package.sealed.body.len());
+        let (place, now) = (self.shared.place(&state, owner, size), Instant::now());
+        let Some(spooled) = place.filter(|_| package.terms.allow(now)) else {
             return Err(package);
-        }
-        let Package { sealed, milestone, source, counters } = package;
+        };
+        let Package { sealed, milestone, source, counters, terms, manner } = package;
+        let waited = terms.spend(sealed.bytes, now);
+        counters::add(&counters.throttled, u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
         counters::add(&counters.queue_bytes, size as u64);
         let number = source.begin(milestone);
-        state.flows.push(flow, size, Waiting { sealed, source, number, counters, unwanted: 0 });
-        self.shared.more_threads(&mut state);
-        drop(state);
-        self.shared.changed.notify_one();
+        let waiting = Waiting {
+            sealed,
+            debt: Debt::Source(source, number),
+            owner,
+            counters,
+            routing: Routing::of(&manner),
+            priority: manner.priority,
+            unwanted: 0,
+            tries: 0,
+            fresh: true,
+        };
+        self.shared.take(&mut state, waiting, spooled);
         Ok(())
+    }
+
+    /// Sentences about the spool.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        let Some(storing) = &self.shared.storing else { return Vec::new() };
+        let refusal = self.shared.lock().refusal.clone();
+        let refusal = Some(refusal).filter(|sentence| !sentence.is_empty());
+        storing.spool.complaints().into_iter().chain(refusal).collect()
+    }
+
+    /// Age of the oldest log group of a pipeline in the spool.
+    #[must_use]
+    pub fn age(&self, pipeline: &Arc<Counters>) -> Duration {
+        let storing = self.shared.storing.as_ref();
+        storing.map_or(Duration::ZERO, |each| Duration::from_millis(each.spool.age(pipeline)))
+    }
+
+    /// The spool, if it has one.
+    #[must_use]
+    pub fn spool(&self) -> Option<&Spool> {
+        self.shared.storing.as_ref().map(|storing| storing.spool.as_ref())
+    }
+
+    /// Whether records that go this way are to arrive exactly once.
+    #[must_use]
+    pub fn once(&self) -> bool {
+        self.shared.storing.as_ref().is_some_and(|storing| storing.once)
+    }
+
+    /// Whether all that waits is durable, and is not going to be delivered soon.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        let state = self.shared.lock();
+        let durable = |each: &Waiting| matches!(each.debt, Debt::Stored(..));
+        state.failures > 0
+            && state.under_way == 0
+            && state.writing == 0
+            && state.incoming.is_empty()
+            && state.flows.all(durable)
     }
 
     /// Whether nothing is on its way.
     #[must_use]
     pub fn idle(&self) -> bool {
-        self.shared.lock().flows.is_empty()
+        let state = self.shared.lock();
+        let stored = self.shared.storing.as_ref().is_some_and(|each| !each.spool.is_empty());
+        state.flows.is_empty() && state.incoming.is_empty() && state.writing == 0 && !stored
     }
 
     /// Tries at once what waits after a failure: a key or something else has changed.
@@ -164,6 +234,7 @@ impl Lane {
         state.moved.retain(|(_, target)| target.strong_count() > 0);
         state.moved.push((Arc::clone(pipeline), Arc::downgrade(&other.shared)));
         let taken = state.flows.take(|waiting| Arc::ptr_eq(&waiting.counters, pipeline));
+        self.shared.leave(&mut state, pipeline);
         drop(state);
         for (_, _, waiting) in taken {
             other.shared.adopt(waiting);
@@ -174,6 +245,7 @@ impl Lane {
     pub fn close(&self) {
         self.shared.lock().closing = true;
         self.shared.changed.notify_all();
+        self.shared.spooling.notify_all();
     }
 }
 
@@ -207,18 +279,57 @@ impl Shared {
         }
     }
 
-    fn adopt(self: &Arc<Self>, waiting: Waiting) {
-        let mut state = self.lock();
-        state.flows.push(waiting.flow(), waiting.size(), waiting);
-        self.more_threads(&mut state);
-        drop(state);
-        self.changed.notify_one();
+    /// Whether a package of so many bytes has room, and whether in the spool.
+    fn place(&self, state: &State, owner: usize, size: usize) -> Option<bool> {
+        let memory = state.flows.has_room(owner, size);
+        let Some(storing) = &self.storing else { return memory.then_some(false) };
+        // Requests under way come back first: what they carry is older.
+        let begins = state.stuck() && state.under_way == 0 && !memory;
+        let spooled = storing.once || state.spooling() || begins;
+        if !spooled {
+            return memory.then_some(false);
+        }
+        let written = state.incoming.iter().map(Waiting::size).sum::<usize>();
+        let soon = state.incoming.is_empty() || state.flows.has_room(owner, written + size);
+        let drops = storing.rule.when_full == WhenFull::DropOldest;
+        (soon && (drops || state.room.fits(owner, size))).then_some(true)
+    }
+
+    fn take(self: &Arc<Self>, state: &mut State, waiting: Waiting, spooled: bool) {
+        if spooled {
+            if !state.spooling() {
+                // What waits in memory comes before, and is durable then as well.
+                let unstored = |each: &Waiting| matches!(each.debt, Debt::Source(..));
+                for (_, size, earlier) in state.flows.take(unstored) {
+                    state.room.add(earlier.owner, size);
+                    state.incoming.push_back(earlier);
+                }
+            }
+            state.room.add(waiting.owner, waiting.size());
+            state.incoming.push_back(waiting);
+            self.spooling.notify_all();
+        } else {
+            state.push(waiting);
+            self.more_threads(state);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Takes what waited in another lane.
+    fn adopt(self: &Arc<Self>, mut waiting: Waiting) {
+        if matches!(waiting.routing, Routing::Once(_)) {
+            waiting.routing = Routing::Balanced;
+        }
+        (waiting.tries, waiting.fresh) = (0, true);
+        let once = self.storing.as_ref().is_some_and(|storing| storing.once);
+        self.take(&mut self.lock(), waiting, once);
     }
 
     fn run(self: &Arc<Self>) {
-        while let Some(waiting) = self.next() {
+        while let Some(mut waiting) = self.next() {
             let started = Instant::now();
-            let outcome = self.sender.put(&waiting.sealed);
+            waiting.tries = waiting.tries.saturating_add(1);
+            let outcome = self.sender.put(&waiting.sealed, &waiting.routing);
             self.settle(waiting, outcome, started);
         }
     }
@@ -253,20 +364,23 @@ impl Shared {
         None
     }
 
-    fn settle(&self, mut waiting: Waiting, outcome: Outcome, started: Instant) {
+    fn settle(self: &Arc<Self>, mut waiting: Waiting, outcome: Outcome, started: Instant) {
         let counters = Arc::clone(&waiting.counters);
         match outcome {
-            Outcome::Done => {
+            Outcome::Repeated(sentence) if waiting.fresh && waiting.tries == 1 => {
+                self.clashed(waiting, &sentence);
+            }
+            Outcome::Done | Outcome::Repeated(_) => {
                 counters::add(&counters.sent_bytes, waiting.sealed.bytes);
                 counters::add(&counters.sent_lines, waiting.sealed.logs as u64);
                 counters::add(&counters.sent_requests, 1);
                 counters.error("");
-                self.settled(&waiting);
+                self.settled(waiting);
             }
             Outcome::Refused(sentence) => {
                 counters.lose("rejected", waiting.sealed.bytes);
                 counters.error(&sentence);
-                self.settled(&waiting);
+                self.settled(waiting);
             }
             Outcome::Later(sentence) => {
                 counters.error(&sentence);
@@ -278,21 +392,41 @@ impl Shared {
                 counters::add(&counters.retries, 1);
                 waiting.unwanted += 1;
                 let at = Instant::now() + pause(waiting.unwanted);
-                self.again(waiting, Some(at), |state| state.failures = 0);
+                self.again(waiting, Some(at), State::recovered);
             }
         }
         self.changed.notify_all();
+        self.spooling.notify_all();
     }
 
     /// Acknowledged, or given up for good.
-    fn settled(&self, waiting: &Waiting) {
-        waiting.counters.queue_bytes.fetch_sub(waiting.size() as u64, Ordering::Relaxed);
+    fn settled(&self, waiting: Waiting) {
+        let (flow, size) = (waiting.flow(), waiting.size());
+        waiting.counters.queue_bytes.fetch_sub(size as u64, Ordering::Relaxed);
         // Noted before the lane counts as idle: who waits for that writes a checkpoint next.
-        waiting.source.done(waiting.number);
+        waiting.debt.settle();
         let mut state = self.lock();
-        state.failures = 0;
+        state.recovered();
         state.under_way -= 1;
-        state.flows.settle(waiting.flow(), waiting.size());
+        state.flows.settle(flow, size);
+    }
+
+    /// A number that nobody can have used yet was: somebody else writes under the same hash key, as a
+    /// copy of this agent's state would. The package goes out under another key.
+    fn clashed(self: &Arc<Self>, mut waiting: Waiting, sentence: &str) {
+        waiting.counters.error(&format!(
+            "another writer uses this agent's hash key, is its state directory a copy? A new key is \
+             taken ({sentence})"
+        ));
+        if let (Some(storing), Routing::Once(ticket)) = (&self.storing, &waiting.routing) {
+            storing.spool.renew(ticket);
+        }
+        let (flow, size) = (waiting.flow(), waiting.size());
+        (waiting.routing, waiting.tries) = (Routing::Balanced, 0);
+        let mut state = self.lock();
+        state.under_way -= 1;
+        state.flows.settle(flow, size);
+        self.take(&mut state, waiting, true);
     }
 
     fn failed(&self, waiting: Waiting, started: Instant) {
@@ -301,8 +435,7 @@ impl Shared {
             if state.failed.is_none_or(|failed| started >= failed) {
                 let now = Instant::now();
                 state.failures = state.failures.saturating_add(1);
-                state.failed = Some(now);
-                state.resume = Some(now + pause(state.failures));
+                state.fails(now, pause(state.failures));
             }
         });
     }
@@ -313,8 +446,7 @@ impl Shared {
         let mut state = self.lock();
         note(&mut state);
         state.under_way -= 1;
-        let moved = state.moved.iter().find(|(known, _)| Arc::ptr_eq(known, &waiting.counters));
-        let Some(target) = moved.and_then(|(_, target)| target.upgrade()) else {
+        let Some(target) = state.target(&waiting.counters) else {
             state.flows.put_back(flow, size, waiting, at);
             return;
         };
