@@ -89,15 +89,24 @@ spec:
 
     def stop(self) -> int:
         """End it in order; gives its exit status."""
-        assert self.process is not None
+        process = self.process
+        assert process is not None
+        # While the interpreter starts a signal ends it as it ends any program.
+        until("it runs", lambda: process.poll() is not None or self._answers())
         self.alive()
-        self.process.terminate()
-        return self.process.wait(timeout=END_SECONDS)
+        process.terminate()
+        return process.wait(timeout=END_SECONDS)
 
     def metrics(self) -> str:
         """The page of metrics."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/metrics", timeout=5) as page:
             return str(page.read().decode())
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.metrics())
+        except OSError:
+            return False
 
     def metric(self, start: str) -> float:
         """The sum of the samples whose line begins so; 0 while there are none."""
