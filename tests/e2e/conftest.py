@@ -38,7 +38,7 @@ def namespace(request: pytest.FixtureRequest, installed: Cluster) -> Iterator[st
         "-"
     )
     name = f"{stem}-{uuid.uuid4().hex[:5]}"
-    installed.apply(workloads.namespace(name))
+    installed.add_namespace(workloads.namespace(name))
     yield name
     if not os.environ.get("LOGHUB_KEEP"):
         installed.kubectl("delete", "namespace", name, "--wait=false")

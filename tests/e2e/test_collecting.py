@@ -67,8 +67,8 @@ def test_annotation_alone_opts_a_pod_in(installed, namespace, service):
 def test_config_collects_what_it_selects_and_nothing_else(installed, namespace, service):
     prepare(installed, namespace)
     beside = f"{namespace}-beside"
+    installed.add_namespace(workloads.namespace(beside))
     installed.apply(
-        workloads.namespace(beside),
         workloads.pod("other", namespace, workloads.counting(1001, 1020)),
         workloads.pod("same", beside, workloads.counting(2001, 2020), labels=COLLECTED),
         workloads.pod("chosen", namespace, workloads.counting(1, 20), labels=COLLECTED),

@@ -20,7 +20,7 @@ def test_cluster_config_takes_the_namespaces_with_the_label_and_says_what_came(
     for name in tenants:
         tenant = workloads.namespace(name)
         tenant["metadata"]["labels"] = {"tenant-of": namespace}
-        installed.apply(tenant)
+        installed.add_namespace(tenant)
     selector = {"namespaces": {"labels": {"matchLabels": {"tenant-of": namespace}}}}
     try:
         installed.apply(

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stage import waiting
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -34,6 +36,16 @@ class Cluster:
         """Apply objects as a user would: unknown fields are refused."""
         listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         return self.kubectl("apply", "-f", "-", stdin=json.dumps(listed), check=check)
+
+    def add_namespace(self, found: dict[str, Any]) -> None:
+        """Apply a namespace, and wait until pods may be made in it: they need its account."""
+        self.apply(found)
+        name = found["metadata"]["name"]
+        waiting.until(
+            f"the service account of {name}",
+            lambda: self.get("serviceaccount", "default", name),
+            every=0.1,
+        )
 
     def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         """One object, or None."""
