@@ -26,6 +26,7 @@ WORKLOAD = "docker.io/library/python:3.11-slim-bookworm"
 """What the examples run. A cluster without a registry gets the local base image by that name."""
 
 _SOURCES = ("wire", "operator", "agent", "ingest", "images", "Cargo.lock", "uv.lock")
+_SOURCES += ("tools/images.py",)
 _SOURCES += ("examples/myorder/Dockerfile",)
 
 
@@ -97,9 +98,18 @@ def _install(context: pathlib.Path, *chosen: str) -> None:
 
 
 def _finish(context: pathlib.Path, dockerfile: pathlib.Path) -> pathlib.Path:
+    for script in (context / "opt" / "bin").glob("*"):
+        _start_with_the_images_python(script)
     _run(sys.executable, "-m", "compileall", "-q", "-j", "2", str(context / "opt"))
     shutil.copy(dockerfile, context / "Dockerfile")
     return context
+
+
+def _start_with_the_images_python(script: pathlib.Path) -> None:
+    # An installer names the interpreter that it ran with, which no image has.
+    first, line_end, rest = script.read_bytes().partition(b"\n")
+    if first.startswith(b"#!") and b"python" in first:
+        script.write_bytes(b"#!/usr/bin/env python3" + line_end + rest)
 
 
 def build() -> None:

@@ -196,3 +196,11 @@ def test_config_for_one_stream_leaves_the_other(installed, namespace, service, s
     installed.apply(workloads.pod("two", namespace, ["python3", "-c", script], labels=COLLECTED))
     assert all_numbers(service, namespace, 10) == list(range(1, 11))
     assert {record.stream for record in arrived(service, namespace)} == {stream.lower()}
+
+
+def test_programs_can_be_called_inside_their_pods(installed):
+    for part, program in (("agent", "loghub-agent"), ("ingest", "loghub-ingest")):
+        labels = f"app.kubernetes.io/component={part}"
+        pod = installed.list("pods", "-n", "loghub-system", "-l", labels)[0]["metadata"]["name"]
+        said = installed.kubectl("-n", "loghub-system", "exec", pod, "--", program, "--version")
+        assert said.startswith(program)
