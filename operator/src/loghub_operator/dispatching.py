@@ -1,7 +1,8 @@
 """Which keys a change concerns, and which reconciler a key belongs to.
 
-A change of a project concerns its LogStores, of a LogStore its configs, of a namespace what is in
-it and the ClusterLogConfigs, of a report the configs that it says something new of and the opt-ins.
+A change of a project concerns its LogStores, of a LogStore its configs and those that share its
+Logstore, of a namespace what is in it and the ClusterLogConfigs, of a report the configs that it
+says something new of and the opt-ins.
 """
 
 import dataclasses
@@ -69,6 +70,28 @@ def _by_store(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
         yield change.key
         yield OPT_INS
     yield from known.referrers(change.kind, name, namespace)
+    now = _logstore(change.found)
+    yield from _sharing(change.key, now, known)
+    if change.before is not None and _logstore(change.before) != now:
+        yield from _sharing(change.key, _logstore(change.before), known)
+
+
+def _logstore(store: cache.Object) -> tuple[str, str, str]:
+    """Name and namespace of a LogStore's project, and the remote Logstore that it stands for."""
+    reference = (store.get("spec") or {}).get("projectRef") or {}
+    namespace = reference.get("namespace") or cache.place(store)[0]
+    return str(reference.get("name", "")), str(namespace), stores.remote_name(store)
+
+
+def _sharing(
+    own: queueing.Key, logstore: tuple[str, str, str], known: cache.Cache
+) -> Iterator[queueing.Key]:
+    # The oldest of them holds it, and the others are as ready as that one is.
+    name, namespace, _ = logstore
+    for key in known.referrers(kinds.PROJECT, name, namespace):
+        other = known.get(kinds.STORE, key[2], key[1])
+        if key != own and other is not None and _logstore(other) == logstore:
+            yield key
 
 
 def _by_config(change: Change, _known: cache.Cache) -> Iterator[queueing.Key]:

@@ -79,6 +79,7 @@ class Context:
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
     _root: tuple[float, Credentials] | None = None
+    _unsure: set[queueing.Key] = dataclasses.field(default_factory=set)
 
     def take(self, kind: kinds.Kind, written: Object) -> None:
         """Take an object as it was written, as if a watch had told of it already.
@@ -111,10 +112,27 @@ class Context:
     ) -> None:
         """Write conditions and other fields of status, if they change anything."""
         status = with_conditions(found, wanted, fields)
-        if status != (found.get("status") or {}):
-            after = await self.cluster.merge(kind, found, {"status": status}, status=True)
-            if after is not None:
-                self.take(kind, after)
+        if status != (found.get("status") or {}) or self.is_unsure(kind, found):
+            await self.write_status(kind, found, status)
+
+    def is_unsure(self, kind: kinds.Kind, found: Object) -> bool:
+        """Whether a write of its status had no answer: the cache may hold what was before it."""
+        return (kind.plural, *cache.place(found)) in self._unsure
+
+    async def write_status(
+        self, kind: kinds.Kind, found: Object, status: Mapping[str, Any]
+    ) -> None:
+        """Write a status as it is.
+
+        Raises:
+            ClusterError: it may have been written all the same.
+        """
+        key = (kind.plural, *cache.place(found))
+        self._unsure.add(key)
+        after = await self.cluster.merge(kind, found, {"status": status}, status=True)
+        self._unsure.discard(key)
+        if after is not None:
+            self.take(kind, after)
 
     async def secret(self, name: str, namespace: str) -> dict[str, str] | None:
         """The texts of a Secret, or None."""

@@ -114,11 +114,12 @@ async def write(
     status = context.with_conditions(found, wanted, fields)
     # A merge patch takes away what is null.
     kept = {key: value for key, value in status.items() if value is not None}
-    if _without_time(kept) == _without_time(before):
+    unsure = ctx.is_unsure(kind, found)
+    if _without_time(kept) == _without_time(before) and not unsure:
         return
     now = dt.datetime.now(dt.UTC)
     key = (OBSERVE + kind.plural, *cache.place(found))
-    if _urgent(before, kept):
+    if unsure or _urgent(before, kept):
         ctx.pace.charge(key)
     else:
         wait = _wait(before, kept, now)
@@ -128,9 +129,7 @@ async def write(
             ctx.later(key, wait)
             return
     status["asOf"] = now.strftime(_FORMAT)
-    after = await ctx.cluster.merge(kind, found, {"status": status}, status=True)
-    if after is not None:
-        ctx.take(kind, after)
+    await ctx.write_status(kind, found, status)
 
 
 def _without_time(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ async def _finish(ctx: context.Context, found: context.Object, spec: stores.LogS
             project = project_of(ctx, found)
             if not any(_claims(ctx, found, project)):
                 async with ctx.remote(project) as client:
-                    await _delete(client, ctx.target(project).project, _remote_name(found))
+                    await _delete(client, ctx.target(project).project, remote_name(found))
     await remote.release(ctx, kinds.STORE, found)
 
 
@@ -85,12 +85,12 @@ def _claims(
     ctx: context.Context, found: context.Object, project: context.Object
 ) -> Iterator[context.Object]:
     """Other LogStores that stand for the same Logstore and may: nobody's data go with this one."""
-    place, name = cache.place(project), _remote_name(found)
+    place, name = cache.place(project), remote_name(found)
     for other in ctx.cache.all(kinds.STORE):
         home = cache.place(other)
         reference = (other.get("spec") or {}).get("projectRef") or {}
         asked = (reference.get("namespace") or home[0], reference.get("name"))
-        if home == cache.place(found) or asked != place or _remote_name(other) != name:
+        if home == cache.place(found) or asked != place or remote_name(other) != name:
             continue
         if not other["metadata"].get("deletionTimestamp") and context.allowed(
             project, home[0], ctx
@@ -98,7 +98,8 @@ def _claims(
             yield other
 
 
-def _remote_name(found: context.Object) -> str:
+def remote_name(found: context.Object) -> str:
+    """The Logstore that a LogStore stands for."""
     return str((found.get("spec") or {}).get("logStoreName") or found["metadata"]["name"])
 
 
@@ -123,7 +124,7 @@ async def _provision(
     ctx: context.Context, found: context.Object, spec: stores.LogStoreSpec
 ) -> None:
     project = project_of(ctx, found)
-    name = _remote_name(found)
+    name = remote_name(found)
     where = (ctx.target(project).project, name)
     holder = min([found, *_claims(ctx, found, project)], key=_age)
     if holder is not found:
