@@ -84,7 +84,7 @@ def logs_gone(storage: embedded.Embedded, monkeypatch: pytest.MonkeyPatch) -> No
     storage.pack(0, most_bytes=1 << 40)
 
 
-def test_packed_groups_read_the_same_in_half_of_the_space(storage, monkeypatch):
+def test_packed_groups_read_the_same_and_take_less_space(storage, monkeypatch):
     before = entries(storage)
     logs = sorted(folder(storage).glob("*.log"))[:-1]
     size = sum(path.stat().st_size for path in logs)

@@ -1,4 +1,4 @@
-"""Packs an old segment: the same log groups, by shard and under zstd, in half of the space.
+"""Packs an old segment: the same log groups, by shard and under zstd, in two thirds of the space.
 
 `embedded` calls it for closed segments that consumers have mostly read: LZ4 blocks as they came
 are cheaper to hand on, packed ones cheaper to keep and, with their filters, to search. The log
