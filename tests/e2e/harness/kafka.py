@@ -14,7 +14,7 @@ import uuid
 from pathlib import Path
 
 from harness import foreign, waiting
-from harness.ingest import free_port
+from harness.ports import free_port
 from harness.trouble import TroubleError
 
 START_SECONDS = 120
