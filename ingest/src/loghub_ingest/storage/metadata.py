@@ -247,6 +247,10 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
             self._base.execute("DELETE FROM access_key WHERE ident = ?", (ident,))
             self._keys.pop(ident, None)
 
+    def derived_key(self, purpose: str) -> bytes:
+        """32 secret bytes for one use."""
+        return self._sealing.derived_key(purpose)
+
     def _change(self, store: contract.Logstore, **changes: Any) -> None:
         with self._lock:
             # By name, not by the caller's copy: another request may have changed the other half.
