@@ -172,7 +172,7 @@ async def accept(request: Request, service: Service) -> Call:
         raise errors.make("ParameterInvalid", detail="The query has too many parameters.")
     claim = signature.parse_authorization(sent)
     now = dt.datetime.now(dt.UTC)
-    key = _key(service.storage, claim.access_key_id, sent, now)
+    key = _key(service, claim.access_key_id, sent, now)
     signature.check_clock(sent, now)
     if query or not _surely_signed(request, claim, key.secret, body):
         path = _path(request).decode("latin-1")
@@ -192,14 +192,14 @@ async def accept(request: Request, service: Service) -> Call:
 
 
 def _key(
-    storage: contract.LogStorage, ident: str, sent: Mapping[str, str], now: dt.datetime
+    service: Service, ident: str, sent: Mapping[str, str], now: dt.datetime
 ) -> contract.AccessKey:
     token = sent.get(headers.SECURITY_TOKEN, "")
     temporary = ident.startswith(tokens.PREFIX)
     if temporary and token:
-        return tokens.read(storage, ident, token, now.timestamp())
+        return service.tokens.read(ident, token, now.timestamp())
     # Without its token a temporary key is nobody's, here as in the cloud.
-    found = storage.key(ident)
+    found = service.storage.key(ident)
     if found is None:
         raise errors.make("Unauthorized", detail=f"AccessKeyId not found: {ident[:128]}")
     if token:

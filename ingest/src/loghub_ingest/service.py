@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import time
 
-from loghub_ingest import access, consumers, exactlyonce, metering, quotas, writes
+from loghub_ingest import access, consumers, exactlyonce, metering, quotas, tokens, writes
 from loghub_ingest.storage import contract
 
 
@@ -26,6 +26,7 @@ class Service:
     once: exactlyonce.Once
     consumers: consumers.Groups
     quotas: quotas.Quotas
+    tokens: tokens.Tokens
     started: int
     editing: asyncio.Lock
     access: access.Access
@@ -49,6 +50,7 @@ def make(
         once=exactlyonce.Once(storage, ongoing),
         consumers=consumers.Groups(time.monotonic()),
         quotas=quotas.load(storage),
+        tokens=tokens.Tokens(storage),
         started=int(time.time()),
         editing=asyncio.Lock(),
         access=logged,

@@ -11,7 +11,6 @@ from typing import Final
 
 from starlette.responses import Response
 
-from loghub_ingest import tokens
 from loghub_ingest.api import answers
 from loghub_ingest.requests import Call
 from loghub_ingest.storage import contract
@@ -33,7 +32,7 @@ async def create(call: Call) -> Response:
     if not isinstance(rights, list) or not rights or not RIGHTS.issuperset(map(str, rights)):
         detail = f"rights must be some of {sorted(RIGHTS)}"
         raise errors.make("ParameterInvalid", detail=detail)
-    if len(_of(call, project)) >= MAX_KEYS:
+    if len(call.storage.keys(project)) >= MAX_KEYS:
         detail = f"project {project} has {MAX_KEYS} keys already; delete one"
         raise errors.make("ParameterInvalid", detail=detail)
     key = contract.AccessKey(
@@ -52,7 +51,7 @@ async def list_keys(call: Call) -> Response:
     call.require_root()
     project = call.query.get("project", "")
     call.require("admin", project=project)
-    return answers.document({"keys": [_shown(key) for key in _of(call, project)]})
+    return answers.document({"keys": [_shown(key) for key in call.storage.keys(project)]})
 
 
 async def delete(call: Call) -> Response:
@@ -64,12 +63,6 @@ async def delete(call: Call) -> Response:
         raise errors.make("InvalidAccessKeyId", key=ident[:128])
     await asyncio.to_thread(call.storage.delete_key, ident)
     return answers.nothing()
-
-
-def _of(call: Call, project: str) -> list[contract.AccessKey]:
-    # What seals temporary keys is nobody's to use.
-    every = call.storage.keys(project)
-    return [each for each in every if not each.ident.startswith(tokens.SEALING_PREFIX)]
 
 
 def _shown(key: contract.AccessKey) -> dict[str, object]:

@@ -141,7 +141,7 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
     ("/loghub/v1/keys", {"POST": keys.create, "GET": keys.list_keys}),
     ("/loghub/v1/quotas", {"GET": quotas.get, "PUT": quotas.update}),
     ("/loghub/v1/keys/{key}", {"DELETE": keys.delete}),
-    ("/loghub/v1/tokens", {"POST": tokens.create, "DELETE": tokens.revoke}),
+    ("/loghub/v1/tokens", {"POST": tokens.create}),
 )
 
 OPEN: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
