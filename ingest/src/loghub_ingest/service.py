@@ -9,7 +9,7 @@ import dataclasses
 import time
 from typing import Any
 
-from loghub_ingest import access, consumers, exactlyonce, metering, quotas, writes
+from loghub_ingest import access, consumers, exactlyonce, metering, quotas, tokens, writes
 from loghub_ingest.storage import contract
 
 
@@ -28,6 +28,7 @@ class Service:
     once: exactlyonce.Writer
     consumers: consumers.Members
     quotas: quotas.Quotas
+    tokens: tokens.Tokens
     started: int
     editing: contextlib.AbstractAsyncContextManager[Any]
     access: access.Access
@@ -51,6 +52,7 @@ def make(
         once=exactlyonce.Once(storage, ongoing),
         consumers=consumers.Groups(time.monotonic()),
         quotas=quotas.load(storage),
+        tokens=tokens.Tokens(storage),
         started=int(time.time()),
         editing=asyncio.Lock(),
         access=logged,
