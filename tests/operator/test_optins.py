@@ -205,24 +205,28 @@ def test_collection_without_a_logstore_goes_to_the_nearest_default(cluster, name
     )
 
 
-@pytest.mark.parametrize(
-    ("form", "words"),
-    [
-        ({"files": ["/a/../../etc/shadow"]}, "no absolute path"),
-        ({"files": ["/a\n/b"]}, "no absolute path"),
-        ({"files": [f"/{n}" for n in range(17)]}, "16 are possible"),
-        ({"parser": "xml"}, "none of the parsers"),
-        ({"multiline": "^("}, "regular expression"),
-    ],
-)
-def test_form_that_no_agent_would_report_is_refused_and_others_work(
-    cluster, namespace, asked, form, words
-):
-    asked(entry(namespace, "web", **form), entry(namespace, "good"))
-    [(pod, message)] = until_warned(cluster, namespace, "OptInRefused")
-    assert pod == "pod-of-web"
-    assert words in message
+FORMS = {
+    "shadow": ({"files": ["/a/../../etc/shadow"]}, "no absolute path"),
+    "newline": ({"files": ["/a\n/b"]}, "no absolute path"),
+    "many": ({"files": [f"/{n}" for n in range(17)]}, "16 are possible"),
+    "parser": ({"parser": "xml"}, "none of the parsers"),
+    "pattern": ({"multiline": "start:("}, "regular expression"),
+    "filter": ({"exclude": ["("]}, "regular expression"),
+}
+"""By Logstore: what no agent would report, and what is said to it."""
+
+
+def test_form_that_no_agent_would_report_is_refused_and_others_work(cluster, namespace, asked):
+    bad = [entry(namespace, store, **form) for store, (form, _) in FORMS.items()]
+    asked(*bad, entry(namespace, "good"))
     cluster.until("LogConfig", "optin-good", namespace, Ready="True")
+    said = waiting.until(
+        "a warning of each",
+        lambda: len(found := warnings(cluster, namespace, "OptInRefused")) == len(FORMS) and found,
+    )
+    for pod, message in said:
+        assert FORMS[pod.removeprefix("pod-of-")][1] in message
+    assert len(cluster.list("LogConfig", namespace)) == 1
 
 
 def test_bad_key_is_one_event_even_over_a_restart(cluster, namespace, asked, operator):

@@ -15,7 +15,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from loghub_agent import catalog, credentials, errors, inventory, planning, runtime, supervisor
+from loghub_agent import (
+    catalog,
+    credentials,
+    errors,
+    hearing,
+    inventory,
+    planning,
+    runtime,
+    supervisor,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +50,8 @@ class Surroundings:
     node: str
     root: str = "/"
     """Where the node's own files are."""
+    aliases: tuple[str, ...] = ()
+    """Names of other collectors whose keys on pods are heard."""
 
 
 class Collecting:
@@ -62,6 +73,7 @@ class Collecting:
         self.keys = keys
         self._surroundings = surroundings
         self._clock = clock
+        self.hear = hearing.listener(surroundings.aliases)
         self.grounds = runtime.Grounds(pathlib.Path(surroundings.root))
         self._wake = asyncio.Event()
         self._handed_over = b""
@@ -156,6 +168,7 @@ class Collecting:
             node=self._surroundings.node,
             root=self._surroundings.root,
             ground=self.grounds.of,
+            hear=self.hear,
         )
 
     async def _hand_over(

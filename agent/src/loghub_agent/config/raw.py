@@ -53,6 +53,8 @@ class OptIn:
     files: tuple[str, ...]
     parser: str
     multiline: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -193,6 +195,8 @@ def _read_opt_in(section: reading.Section | None) -> OptIn | None:
         files=section.texts("files", limits.FILES_PATHS),
         parser=section.text("parser", ""),
         multiline=section.text("multiline", ""),
+        include=section.texts("include"),
+        exclude=section.texts("exclude"),
     )
     for index, via in enumerate(opt_in.via):
         if via not in VIAS:
