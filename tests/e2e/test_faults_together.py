@@ -91,7 +91,9 @@ class Storm:
 
     def _replace(self, component: str) -> None:
         label = f"app.kubernetes.io/component={component}"
-        pods = self._cluster.list("pods", "-n", release.NAMESPACE, "-l", label)
+        where = ("pods", "-n", release.NAMESPACE, "-l", label)
+        # Whoever was replaced a moment ago may have no successor yet.
+        pods = waiting.until(f"a pod of {component}", lambda: self._cluster.list(*where))
         name = self._random.choice(pods)["metadata"]["name"]
         self._cluster.kubectl("-n", release.NAMESPACE, "delete", "pod", name, "--wait=false")
 

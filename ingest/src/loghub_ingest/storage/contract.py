@@ -242,6 +242,9 @@ class LogStorage(Protocol):
     def delete_key(self, ident: str) -> None:
         """It opens nothing from now on."""
 
+    def derived_key(self, purpose: str) -> bytes:
+        """32 secret bytes for one use: the same after a restart, and for each replica."""
+
     async def append(self, group: NewGroup) -> int:
         """Append and make durable; returns the sequence.
 

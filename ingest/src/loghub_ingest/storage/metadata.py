@@ -10,7 +10,7 @@ import json
 import pathlib
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loghub_ingest.storage import checkpoints, contract, database, documents, sealing, tickets
@@ -74,6 +74,8 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
                 base.execute("DELETE FROM document WHERE project = ?", (name,))
                 base.execute("DELETE FROM project WHERE name = ?", (name,))
             self._projects.pop(name, None)
+            for store in self.logstores(name):
+                self._kept_shorter(store)
             self._stores = {at: each for at, each in self._stores.items() if at[0] != name}
             self._keys = {at: each for at, each in self._keys.items() if each.project != name}
 
@@ -163,6 +165,7 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
                 )
             kept = tuple(each for each in current.shards if each.number not in gone)
             self._stores[store.project, store.name] = dataclasses.replace(current, shards=kept)
+            self._kept_shorter(current)
 
     def drop_expired_shards(self, now: int) -> None:
         """Remove read-only shards that retention has emptied by `now` (nanoseconds)."""
@@ -176,6 +179,9 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
 
     def _prepare(self, store: contract.Logstore) -> None:
         """Called before a Logstore with new shards is seen by anybody."""
+
+    def _kept_shorter(self, store: contract.Logstore) -> None:
+        """Called when log groups of a Logstore, as it was, are to go earlier than was known."""
 
     def update_logstore(self, store: contract.Logstore, document: dict[str, Any]) -> None:
         """Replace its document."""
@@ -198,14 +204,16 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
                     "DELETE FROM document WHERE project = ? AND kind = ? AND name = ?",
                     (store.project, contract.TAGS, f"{store.project}#{store.name}"),
                 )
-            self._stores.pop((store.project, store.name), None)
+            gone = self._stores.pop((store.project, store.name), None)
+            if gone is not None:
+                self._kept_shorter(gone)
 
-    def raise_first_sequence(self, store: int, shard: int, sequence: int) -> None:
-        """Remember where a shard begins now, so that its sequences are never given out again."""
-        with self._lock:
-            self._base.execute(
+    def raise_first_sequences(self, begins: Mapping[tuple[int, int], int]) -> None:
+        """Remember where shards begin now, so that their sequences are never given out again."""
+        with self._transaction() as base:
+            base.executemany(
                 "UPDATE shard SET first_sequence = ? WHERE store = ? AND number = ?",
-                (sequence, store, shard),
+                [(sequence, *place) for place, sequence in begins.items()],
             )
 
     def key(self, ident: str) -> contract.AccessKey | None:
@@ -239,6 +247,10 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
             self._base.execute("DELETE FROM access_key WHERE ident = ?", (ident,))
             self._keys.pop(ident, None)
 
+    def derived_key(self, purpose: str) -> bytes:
+        """32 secret bytes for one use."""
+        return self._sealing.derived_key(purpose)
+
     def _change(self, store: contract.Logstore, **changes: Any) -> None:
         with self._lock:
             # By name, not by the caller's copy: another request may have changed the other half.
@@ -251,6 +263,8 @@ class Metadata(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
                 (json.dumps(changed.document), search, now, changed.ident),
             )
             self._stores[store.project, store.name] = changed
+            if changed.ttl_days < current.ttl_days:
+                self._kept_shorter(changed)
 
     def _load(self) -> None:
         for row in self._base.execute("SELECT name, description, created, modified FROM project"):
