@@ -219,6 +219,18 @@ def test_variable_speaks_for_its_container_only(make_pod, make_pipeline):
     assert not collected(make_pipeline, pod, opt_in("orders"))
 
 
+def test_every_name_of_the_logstore_counts(make_pod, make_pipeline):
+    pod = make_pod(
+        containers=(
+            container("a", aliyun_logs_web="stdout"),
+            container("b", **{"aliyun_logs_web-access": "stdout"}),
+            container("c", aliyun_logs_other="stdout"),
+        )
+    )
+    found = collected(make_pipeline, pod, opt_in("web", otherNames=["web-access"]))
+    assert set(found) == {"a", "b"}
+
+
 def test_streams_and_tags_are_the_containers_own(make_pod, make_pipeline):
     pod = make_pod(
         containers=(

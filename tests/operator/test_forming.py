@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from loghub_agent.config import plan
 from loghub_operator import compiling
-from loghub_operator.reconciling import forming
+from loghub_operator.reconciling import forming, inheriting
 from loghub_operator.resources import configs, stores
 
 TARGET = compiling.Target("http://i.x.svc", "shop", "Header", "V4", "loghub", "key")
@@ -86,3 +86,28 @@ def test_older_agents_are_told_of_nothing_that_they_do_not_know():
     document = compiling.pipeline(META, spec_of(forming.PLAIN), ("web", STORE), TARGET)
     known = {"logstore", "projects", "via", "unnamed"}
     assert document["select"]["optIn"].keys() == known
+
+
+VALUES = st.text("^[a_=,(\n", max_size=12) | st.sampled_from(("json", "Java", "team=shop", "^a"))
+KEYS = st.sampled_from(("parser", "multiline", "tags", "files", "stdout", "nonsense", "logstore"))
+
+
+@given(st.dictionaries(KEYS.map("loghub.dev/{}".format), VALUES), FORMS)
+def test_what_a_namespace_says_never_spoils_an_opt_in(annotations, form):
+    inherited, faults = inheriting.read(annotations)
+    if not forming.fault(form):
+        assert not forming.fault(inherited.over(form))
+        assert inherited.over(form).files == form.files
+    for key in ("files", "stdout", "nonsense"):
+        said = [each for each in faults if each.startswith(f"loghub.dev/{key} ")]
+        assert bool(said) == (f"loghub.dev/{key}" in annotations)
+
+
+def test_own_word_wins_over_the_namespaces():
+    inherited, faults = inheriting.read(
+        {"loghub.dev/parser": "json", "loghub.dev/multiline": "^a", "other/tags": "x"}
+    )
+    assert not faults
+    own = forming.Form(multiline="Java")
+    assert inherited.over(own) == forming.Form(parser="json", multiline="Java")
+    assert inherited.over(forming.PLAIN).multiline == "start:^a"

@@ -101,6 +101,8 @@ class OptIn:
     without_store: bool = False
     """Whether containers that ask for collection and name no Logstore are meant too."""
     form: forms.Form = forms.PLAIN
+    other_names: frozenset[str] = frozenset()
+    """Of the same Logstore."""
 
 
 SILENT: Final = Said()
@@ -117,8 +119,8 @@ def granted(opt_in: OptIn, said: Said) -> Sequence[Wish]:
 
 def _means(opt_in: OptIn, wish: Wish) -> bool:
     default = opt_in.without_store or opt_in.unnamed
-    named = wish.logstore == opt_in.logstore or (default and not wish.logstore)
-    return named and wish.form == opt_in.form and wish.project in opt_in.projects
+    names = {opt_in.logstore, *opt_in.other_names, *([""] if default else ())}
+    return wish.logstore in names and wish.form == opt_in.form and wish.project in opt_in.projects
 
 
 def spoken(logstore: str, form: forms.Form) -> str:

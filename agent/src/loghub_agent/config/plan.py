@@ -120,6 +120,7 @@ def _opt_in(found: raw.OptIn | None) -> wishes.OptIn | None:
             found.include,
             found.exclude,
         ),
+        frozenset(found.other_names),
     )
 
 

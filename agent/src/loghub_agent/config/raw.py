@@ -49,6 +49,7 @@ class OptIn:
     projects: tuple[str, ...]
     via: tuple[str, ...]
     unnamed: bool
+    other_names: tuple[str, ...]
     without_store: bool
     files: tuple[str, ...]
     parser: str
@@ -191,6 +192,7 @@ def _read_opt_in(section: reading.Section | None) -> OptIn | None:
         projects=section.texts("projects") or ("",),
         via=section.texts("via") or VIAS,
         unnamed=section.flag("unnamed"),
+        other_names=section.texts("otherNames"),
         without_store=section.flag("withoutStore"),
         files=section.texts("files", limits.FILES_PATHS),
         parser=section.text("parser", ""),

@@ -95,6 +95,9 @@ class OptIn(model.Model):
     """Containers that ask for a Logstore by their own keys; the operator writes it for them."""
 
     logstore: Annotated[str, pydantic.Field(min_length=1, max_length=63)]
+    other_names: list[Annotated[str, pydantic.Field(min_length=1, max_length=63)]] = pydantic.Field(
+        default=[], max_length=8, description="Names of the same Logstore that count as well."
+    )
     projects: list[Annotated[str, pydantic.Field(max_length=1024)]] = pydantic.Field(
         default=[""],
         max_length=64,
