@@ -169,6 +169,31 @@ def test_same_file_by_both_ways_is_collected_once(make_pod, make_pipeline):
     assert set(found) == {"a"}
 
 
+def test_files_that_cannot_be_looked_at_are_a_problem_of_who_asks_for_them(make_pod, make_pipeline):
+    pipeline = make_pipeline(
+        select={
+            "namespaces": ["shop"],
+            "optIn": {"logstore": "web", "files": ["/nfs/*.log"]},
+        },
+        input={"containerFiles": {"paths": ["/nfs/*.log"]}},
+    )
+    asking = (container("a", aliyun_logs_web="/nfs/*.log"), container("b"))
+    others = (container("a", aliyun_logs_web="stdout"),)
+    found = optins.report(
+        [
+            planning.Resident(make_pod("one", containers=asking)),
+            planning.Resident(make_pod("two", containers=others)),
+            planning.Resident(make_pod("three", "elsewhere", containers=asking)),
+        ],
+        unreadable=[(pipeline, "/nfs cannot be listed: Permission denied")],
+    )
+    [problem] = found.problems
+    assert (problem["pod"], problem["container"]) == ("one", "a")
+    assert problem["key"] == "aliyun_logs_web"
+    assert "Permission denied" in problem["message"]
+    assert len(found.opt_ins) == 3
+
+
 NAMES = st.text("ab*?[]-{}\\.!^é ", max_size=6)
 
 

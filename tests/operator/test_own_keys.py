@@ -204,7 +204,7 @@ def test_files_of_the_containers_that_ask_arrive_and_bad_paths_are_one_event(
         "web",
         {
             "app": {"aliyun_logs_access": "/app/*.log", "loong_logs_bad": "/app/../etc/passwd"},
-            "side": {},
+            "side": {"aliyun_logs_loop": "/app/loop/*.log"},
             "audit": {},
         },
         **{"audit.loghub.dev/files": "/app/audit.log, relative.log"},
@@ -214,15 +214,26 @@ def test_files_of_the_containers_that_ask_arrive_and_bad_paths_are_one_event(
         volume = bundle(f"{namespace}-{container}", container)
         (volume / "a.log").write_text(f"a of {container}\n")
         (volume / "audit.log").write_text(f"audit of {container}\n")
+        (volume / "loop").symlink_to("loop")
     tell("web", containerStatuses=[status_of(each, f"{namespace}-{each}") for each in names])
     assert lines("access", 2) == ["a of app", "audit of app"]
     assert lines("rest") == ["audit of audit"]
-    found = [each for each in cluster.list("Event", namespace) if each["type"] == "Warning"]
-    found = [each for each in found if each["involvedObject"]["kind"] == "Pod"]
-    assert sorted((each["reason"], each["message"].split(" ")[2]) for each in found) == [
-        ("InvalidOptIn", "audit.loghub.dev/files"),
-        ("InvalidOptIn", "loong_logs_bad"),
+
+    def warned() -> list[str]:
+        found = [each for each in cluster.list("Event", namespace) if each["type"] == "Warning"]
+        found = [each for each in found if each["involvedObject"]["kind"] == "Pod"]
+        assert {each["reason"] for each in found} <= {"InvalidOptIn"}
+        return sorted(each["message"] for each in found)
+
+    said = waiting.until(
+        "a warning of each", lambda: found if len(found := warned()) == 3 else [], seconds=90
+    )
+    assert [each.split(" ")[:3] for each in said] == [
+        ["container", "app:", "loong_logs_bad"],
+        ["container", "audit:", "audit.loghub.dev/files"],
+        ["container", "side:", "aliyun_logs_loop"],
     ]
+    assert "/app/loop cannot be listed" in said[2]
     cluster.call("DELETE", f"/api/v1/namespaces/{namespace}/pods/web?gracePeriodSeconds=0")
     waiting.until(
         "nobody asks any more", lambda: not cluster.list("LogConfig", namespace), seconds=90

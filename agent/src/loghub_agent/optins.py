@@ -9,10 +9,11 @@ import collections
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from loghub_agent import forms, hearing, planning, pods, wishes
+from loghub_agent.config.plan import Pipeline
 
 _Key = tuple[str, str, str, str, forms.Form]
 """Namespace, Logstore, project, way of asking, form: what makes one entry."""
@@ -39,8 +40,15 @@ class Asked:
     """Sentences about what found no room."""
 
 
-def report(residents: Iterable[planning.Resident], hear: hearing.Hear = hearing.heard) -> Asked:
-    """Return what the pods of this node ask for, and which of their keys do not work."""
+def report(
+    residents: Iterable[planning.Resident],
+    hear: hearing.Hear = hearing.heard,
+    unreadable: Sequence[tuple[Pipeline, str]] = (),
+) -> Asked:
+    """Return what the pods of this node ask for, and which of their keys do not work.
+
+    `unreadable` are pipelines for opt-ins whose files cannot all be looked at, and why.
+    """
     groups: dict[_Key, list[tuple[pods.Pod, wishes.Wish]]]
     groups = collections.defaultdict(list)
     faults: list[dict[str, Any]] = []
@@ -52,6 +60,7 @@ def report(residents: Iterable[planning.Resident], hear: hearing.Hear = hearing.
                 key = pod.namespace, wish.logstore, wish.project, wish.via, wish.form
                 groups[key].append((pod, wish))
         if not resident.gone:
+            problems += _unreadable(pod, said, unreadable)
             faults += [_problem(pod, problem) for problem in problems[:_MAX_POD_PROBLEMS]]
     faults.sort(key=lambda fault: (fault["namespace"], fault["pod"], fault["key"]))
     listed = list(_fitting(groups))
@@ -60,6 +69,18 @@ def report(residents: Iterable[planning.Resident], hear: hearing.Hear = hearing.
         errors.append(f"{left} opt-ins of pods are left out: one node has room for {len(listed)}")
     entries = [_entry(key, groups[key]) for key in listed]
     return Asked(entries, faults[:MAX_PROBLEMS], errors)
+
+
+def _unreadable(
+    pod: pods.Pod, said: Mapping[str, wishes.Said], found: Sequence[tuple[Pipeline, str]]
+) -> Iterator[wishes.Problem]:
+    """Yield the keys of a pod that ask for such files."""
+    for pipeline, sentence in found:
+        for name, each in said.items():
+            if pipeline.opt_in is None or pod.namespace not in pipeline.namespaces:
+                continue
+            for wish in wishes.granted(pipeline.opt_in, each):
+                yield wishes.Problem(name, wish.key, f"names what cannot be read: {sentence}")
 
 
 def _fitting(keys: Iterable[_Key]) -> Iterator[_Key]:

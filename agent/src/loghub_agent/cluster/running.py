@@ -164,7 +164,9 @@ class Agent:
             outcomes=collects.catalog.outcomes(),
             matches=collects.plan.matches,
             troubles=collects.troubles(),
-            asked=optins.report(collects.inventory.residents(), collects.hear),
+            asked=optins.report(
+                collects.inventory.residents(), collects.hear, collects.unreadable()
+            ),
             errors=sentences,
             numbers=self._figures.look(collects.stats, time.time()),
             written=collects.catalog.written(),
