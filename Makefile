@@ -82,6 +82,7 @@ bench: setup ## Measure what a write and a read cost; prints tables, saves them 
 	@$(PY) bench/peers.py
 	@$(PY) bench/agent.py
 	@$(PY) bench/operator_scale.py
+	@$(PY) bench/own_keys.py
 
 ##@ Gates
 .PHONY: format

@@ -25,6 +25,11 @@ from loghub_agent.config import raw
 GROUND = (runtime.Mount("/", "/upper"),)
 
 
+def document(asked):
+    """As it stands in a report."""
+    return {"optIns": asked.opt_ins, "problems": asked.problems, "errors": asked.errors}
+
+
 def container(name="app", **variables):
     return pods.Container(name, "", tuple(variables.items()), id=f"containerd://{name}")
 
@@ -32,7 +37,7 @@ def container(name="app", **variables):
 def asked(make_pod, *containers, **annotations):
     """The report about one pod."""
     pod = make_pod(containers=containers, annotations=annotations)
-    return optins.report([planning.Resident(pod)])
+    return document(optins.report([planning.Resident(pod)]))
 
 
 def collected(make_pipeline, pod, opt_in, paths=("/app/*.log",)):
@@ -111,7 +116,7 @@ def test_parser_and_first_line_are_part_of_what_is_asked_for(make_pod):
         pods.LOGSTORE: "web", "loghub.dev/parser": "json", "loghub.dev/multiline": "^\\d{4}-",
     }  # fmt: skip
     [entry] = asked(make_pod, container(), **annotations)["optIns"]
-    assert (entry["parser"], entry["multiline"]) == ("json", "^\\d{4}-")
+    assert (entry["parser"], entry["multiline"]) == ("json", "start:^\\d{4}-")
 
 
 @pytest.mark.parametrize(
@@ -164,6 +169,31 @@ def test_same_file_by_both_ways_is_collected_once(make_pod, make_pipeline):
     assert set(found) == {"a"}
 
 
+def test_files_that_cannot_be_looked_at_are_a_problem_of_who_asks_for_them(make_pod, make_pipeline):
+    pipeline = make_pipeline(
+        select={
+            "namespaces": ["shop"],
+            "optIn": {"logstore": "web", "files": ["/nfs/*.log"]},
+        },
+        input={"containerFiles": {"paths": ["/nfs/*.log"]}},
+    )
+    asking = (container("a", aliyun_logs_web="/nfs/*.log"), container("b"))
+    others = (container("a", aliyun_logs_web="stdout"),)
+    found = optins.report(
+        [
+            planning.Resident(make_pod("one", containers=asking)),
+            planning.Resident(make_pod("two", containers=others)),
+            planning.Resident(make_pod("three", "elsewhere", containers=asking)),
+        ],
+        unreadable=[(pipeline, "/nfs cannot be listed: Permission denied")],
+    )
+    [problem] = found.problems
+    assert (problem["pod"], problem["container"]) == ("one", "a")
+    assert problem["key"] == "aliyun_logs_web"
+    assert "Permission denied" in problem["message"]
+    assert len(found.opt_ins) == 3
+
+
 NAMES = st.text("ab*?[]-{}\\.!^é ", max_size=6)
 
 
@@ -196,7 +226,7 @@ def test_hostile_keys_leave_a_report_that_is_bounded_and_the_good_ones(
     for wish in (wish for each in said.values() for wish in each.wishes):
         assert not any(map(paths.fault, wish.form.files))
         assert not wish.form.parser or not forms.parser_fault(wish.form.parser)
-    json.dumps(optins.report([planning.Resident(pod)]))
+    json.dumps(document(optins.report([planning.Resident(pod)])))
 
 
 def test_page_has_a_row_for_every_key_suffix_and_word():

@@ -61,7 +61,7 @@ def meant(opt_in: Mapping[str, Any], pod: objects.Object, container: str) -> boo
 
 
 def _fulfils(opt_in: Mapping[str, Any], wish: Wish) -> bool:
-    names = {opt_in.get("logstore")}
+    names = {opt_in.get("logstore"), *(opt_in.get("otherNames") or ())}
     if opt_in.get("unnamed") or opt_in.get("withoutStore"):
         names.add("")
     files = tuple(sorted(opt_in.get("files") or ()))

@@ -206,7 +206,7 @@ def _shaping(spec: configs.LogConfigSpec) -> dict[str, Any]:
 def _opt_in(found: configs.OptIn) -> dict[str, Any]:
     """What says nothing is left out of what agents of the version before do not know."""
     document = _explicit(found)
-    later = ("withoutStore", "files", "parser", "multiline")
+    later = ("otherNames", "withoutStore", "files", "parser", "multiline", "include", "exclude")
     return {key: value for key, value in document.items() if value or key not in later}
 
 

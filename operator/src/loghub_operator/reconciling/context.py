@@ -48,6 +48,8 @@ class Settings:
     service_account: str = "loghub-operator"
     require_collect: bool = False
     """Whether LogConfigs need the right to collect into their LogStore."""
+    aliases: tuple[str, ...] = ()
+    """Other collectors whose keys on pods the agents read too."""
     project_services: bool = False
     """Whether each bundled project gets a Service of its own name."""
     key_grace_seconds: float = 3600.0
