@@ -110,8 +110,11 @@ unit: setup control-plane clients ## Python and Rust tests that need no cluster
 	@cargo test --quiet --workspace --locked
 
 .PHONY: soak
-soak: setup ## The fault suites at length: hundreds of kills, 10,000 files (an hour)
+soak: setup ## The fault suites at length: hundreds of kills, 10,000 files, a cluster (two hours)
 	@LOGHUB_SOAK=40 LOGHUB_SOAK_KILLS=300 $(RUN)/pytest -q --timeout=7200 tests/agent/faults tests/ingest
+	@$(PY) -m harness up
+	@$(PY) tools/images.py build
+	@LOGHUB_SOAK=24 $(RUN)/pytest -q -m cluster --log-cli-level=INFO tests/e2e/test_faults_together.py
 
 .PHONY: e2e
 e2e: setup ## The whole on a real cluster with two nodes, which stays up

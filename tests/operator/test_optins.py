@@ -159,6 +159,72 @@ def test_refused_opt_in_is_one_event_on_the_pod_and_others_work(
     assert names == ["optin-good"]
 
 
+def test_files_become_a_config_of_their_own_and_go_with_who_asked(cluster, namespace, asked):
+    files = entry(namespace, "web", files=["/app/*.log", "/srv/a.log"], parser="json")
+    asked(entry(namespace, "web", create={"retentionDays": 7}), files)
+    found = waiting.until(
+        "two configs", lambda: len(all_ := cluster.list("LogConfig", namespace)) == 2 and all_
+    )
+    [name] = [each["metadata"]["name"] for each in found if each["metadata"]["name"] != "optin-web"]
+    assert name.startswith("optin-web.files-")
+    cluster.until("LogConfig", name, namespace, Ready="True")
+    spec = cluster.get("LogConfig", name, namespace)["spec"]
+    assert spec["input"] == {"containerFiles": {"paths": ["/app/*.log", "/srv/a.log"]}}
+    assert spec["parser"] == {"json": {}}
+    [pipeline] = [
+        each["spec"]
+        for each in cluster.list("LogPipeline", SYSTEM)
+        if each["spec"]["origin"]["name"] == name
+    ]
+    assert pipeline["select"]["optIn"]["files"] == ["/app/*.log", "/srv/a.log"]
+    assert pipeline["destination"]["logstore"] == "web"
+    assert cluster.get("LogStore", "web", namespace)["spec"]["retentionDays"] == 7
+    report(cluster, namespace, entry(namespace, "web"))
+    waiting.until("nobody asks for files", lambda: not cluster.get("LogConfig", name, namespace))
+    assert cluster.get("LogConfig", "optin-web", namespace) is not None
+
+
+def test_collection_without_a_logstore_goes_to_the_nearest_default(cluster, namespace, asked):
+    nameless = entry(namespace, "", pods=["nameless"], podUids=["u"], key="loghub.dev/stdout")
+    nameless["via"] = "Annotation"
+    asked(nameless)
+    [(pod, message)] = until_warned(cluster, namespace, "OptInRefused")
+    assert pod == "nameless"
+    assert "spec.optIn.defaultLogStore" in message
+    asked(nameless, defaultLogStore="of-project")
+    cluster.until("LogConfig", "optin-of-project", namespace, Ready="True")
+    select = select_of(cluster, namespace)["of-project"]["optIn"]
+    assert (select["logstore"], select["withoutStore"]) == ("of-project", True)
+    annotated = workloads.namespace(namespace)
+    annotated["metadata"]["annotations"] = {"loghub.dev/logstore": "of-space"}
+    cluster.apply(annotated)
+    cluster.until("LogConfig", "optin-of-space", namespace, Ready="True")
+    waiting.until(
+        "the farther default is left",
+        lambda: not cluster.get("LogConfig", "optin-of-project", namespace),
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"files": ["/a/../../etc/shadow"]}, "no absolute path"),
+        ({"files": ["/a\n/b"]}, "no absolute path"),
+        ({"files": [f"/{n}" for n in range(17)]}, "16 are possible"),
+        ({"parser": "xml"}, "none of the parsers"),
+        ({"multiline": "^("}, "regular expression"),
+    ],
+)
+def test_form_that_no_agent_would_report_is_refused_and_others_work(
+    cluster, namespace, asked, form, words
+):
+    asked(entry(namespace, "web", **form), entry(namespace, "good"))
+    [(pod, message)] = until_warned(cluster, namespace, "OptInRefused")
+    assert pod == "pod-of-web"
+    assert words in message
+    cluster.until("LogConfig", "optin-good", namespace, Ready="True")
+
+
 def test_bad_key_is_one_event_even_over_a_restart(cluster, namespace, asked, operator):
     problem = {
         "namespace": namespace,

@@ -4,6 +4,7 @@ No kubelet runs here, so the test makes the pods and writes their logs.
 """
 
 import asyncio
+import json
 import os
 import pathlib
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from harness.control_plane import ControlPlane
 from harness.ingest import ROOT_KEY, free_port
+from loghub_agent import runtime
 from slswire import errors
 from stage import service as arrivals
 from stage import waiting, workloads
@@ -30,6 +32,7 @@ def node(
     logs.mkdir()
     command = [sys.executable, "-m", "loghub_agent", "run", "--namespace", "loghub-system"]
     command += ["--kubeconfig", str(control_plane.kubeconfig), "--node-name", namespace]
+    command += ["--root", str(tmp_path / "root"), "--scan-seconds", "1"]
     command += ["--pods-dir", str(logs), "--state", str(tmp_path / "state")]
     command += ["--admin-listen", f"127.0.0.1:{free_port()}", "--pod-name", "agent"]
     account = {
@@ -68,6 +71,42 @@ def run_pod(cluster, namespace: str, node: pathlib.Path):
         return made
 
     return run
+
+
+@pytest.fixture
+def give_files(cluster, namespace: str, tmp_path: pathlib.Path):
+    """Let a pod's containers run, each with a volume at /app: the volumes' directories."""
+
+    def give(pod: str, *containers: str) -> dict[str, pathlib.Path]:
+        found, states = {}, []
+        for each in containers:
+            ident = f"{namespace}-{pod}-{each}"
+            volume = tmp_path / "root" / "volumes" / ident
+            volume.mkdir(parents=True)
+            bundle = tmp_path / "root" / runtime.BUNDLES[0].format(id=ident)
+            bundle.mkdir(parents=True)
+            mount = {"destination": "/app", "type": "bind", "source": f"/volumes/{ident}"}
+            config = {"root": {"path": "rootfs"}, "mounts": [mount | {"options": ["rbind"]}]}
+            (bundle / "config.json").write_text(json.dumps(config))
+            found[each] = volume
+            running = {"running": {"startedAt": "2026-01-02T03:04:05Z"}}
+            states.append(
+                {
+                    "name": each,
+                    "image": "image",
+                    "imageID": "image",
+                    "ready": True,
+                    "restartCount": 0,
+                    "containerID": f"containerd://{ident}",
+                    "state": running,
+                }
+            )
+        status = {"status": {"phase": "Running", "containerStatuses": states}}
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/status"
+        cluster.call("PATCH", path, status, "merge-patch+json")
+        return found
+
+    return give
 
 
 @pytest.fixture
@@ -135,3 +174,38 @@ def test_opt_in_goes_with_the_pod_and_its_lines_are_delivered_first(
     waiting.until(
         "nobody asks any more", lambda: not cluster.get("LogConfig", "optin-web", namespace)
     )
+
+
+def test_files_of_the_containers_that_ask_arrive_and_bad_paths_are_one_event(
+    cluster, namespace, operator, run_pod, give_files, lines
+):
+    cluster.apply(
+        workloads.project(
+            "app", namespace, projectName=namespace, optIn={"defaultLogStore": "rest"}
+        )
+    )
+    run_pod(
+        "web",
+        {
+            "app": {"aliyun_logs_access": "/app/*.log", "loong_logs_bad": "/app/../etc/passwd"},
+            "side": {},
+            "audit": {},
+        },
+        **{"audit.loghub.dev/files": "/app/audit.log, relative.log"},
+    )
+    for container, volume in give_files("web", "app", "side", "audit").items():
+        (volume / "a.log").write_text(f"a of {container}\n")
+        (volume / "audit.log").write_text(f"audit of {container}\n")
+    assert lines("access", 2) == ["a of app", "audit of app"]
+    assert lines("rest") == ["audit of audit"]
+    found = [each for each in cluster.list("Event", namespace) if each["type"] == "Warning"]
+    found = [each for each in found if each["involvedObject"]["kind"] == "Pod"]
+    assert sorted((each["reason"], each["message"].split(" ")[2]) for each in found) == [
+        ("InvalidOptIn", "audit.loghub.dev/files"),
+        ("InvalidOptIn", "loong_logs_bad"),
+    ]
+    cluster.call("DELETE", f"/api/v1/namespaces/{namespace}/pods/web?gracePeriodSeconds=0")
+    waiting.until(
+        "nobody asks any more", lambda: not cluster.list("LogConfig", namespace), seconds=90
+    )
+    assert cluster.get("LogStore", "access", namespace) is not None

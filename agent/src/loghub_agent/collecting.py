@@ -22,6 +22,10 @@ _log = logging.getLogger(__name__)
 COALESCE_SECONDS: Final = 0.1
 """Changes within this time make one plan. Far below the second that a change may take, and above
 the time in which a burst of events arrives."""
+FIRST_SECONDS: Final = 0.002
+"""The same after a quiet time: a pod that comes alone is collected at once."""
+QUIET_SECONDS: Final = 1.0
+"""A second without a plan is a quiet time."""
 RETRY_SECONDS: Final = 5.0
 """Wait after the core failed a call as a whole. It keeps running its last plan meanwhile."""
 STATS_SECONDS: Final = 10.0
@@ -96,9 +100,12 @@ class Collecting:
             group.create_task(self._keep_watching())
 
     async def _keep_planning(self) -> None:
+        last = -QUIET_SECONDS
         while True:
             await self._sleep_until_poked(self.inventory.next_end())
-            await asyncio.sleep(COALESCE_SECONDS)
+            quiet = self._clock() - last >= QUIET_SECONDS
+            await asyncio.sleep(FIRST_SECONDS if quiet else COALESCE_SECONDS)
+            last = self._clock()
             self._wake.clear()
             if not self.may_plan():
                 continue

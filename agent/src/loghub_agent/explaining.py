@@ -143,8 +143,8 @@ def _why_not(
     elif pipeline.container_names and container not in pipeline.container_names:
         yield f"it takes containers called {', '.join(sorted(pipeline.container_names))} only"
     elif pipeline.opt_in is not None and not wishes.granted(pipeline.opt_in, said):
-        asked = ", ".join(wish.logstore for wish in said.wishes) or "nothing"
-        wanted = pipeline.opt_in.logstore
+        asked = ", ".join(map(str, said.wishes)) or "nothing"
+        wanted = wishes.spoken(pipeline.opt_in.logstore, pipeline.opt_in.form)
         yield f"it takes containers that ask for {wanted} themselves; this one asks for {asked}"
     elif pipeline.excludes_by_default and said.excluded is None:
         yield f"the namespace has {pods.EXCLUDE}=true; the pod can say {pods.EXCLUDE}=false"

@@ -9,7 +9,10 @@ import collections
 from collections.abc import Iterable
 from typing import Any, Final
 
-from loghub_agent import hearing, planning, pods, wishes
+from loghub_agent import forms, hearing, planning, pods, wishes
+
+_Key = tuple[str, str, str, str, forms.Form]
+"""Namespace, Logstore, project, way of asking, form: what makes one entry."""
 
 MAX_OPT_INS: Final = 500
 """Entries of one report (contract)."""
@@ -23,7 +26,7 @@ _MAX_POD_PROBLEMS: Final = 10
 
 def report(residents: Iterable[planning.Resident]) -> dict[str, list[dict[str, Any]]]:
     """Return the report's `optIns` and `problems`, sorted and bounded."""
-    groups: dict[tuple[str, str, str, str], list[tuple[pods.Pod, wishes.Wish]]]
+    groups: dict[_Key, list[tuple[pods.Pod, wishes.Wish]]]
     groups = collections.defaultdict(list)
     faults: list[dict[str, Any]] = []
     for resident in residents:
@@ -31,7 +34,7 @@ def report(residents: Iterable[planning.Resident]) -> dict[str, list[dict[str, A
         said, problems = hearing.heard(pod)
         for each in said.values():
             for wish in () if each.excluded else each.wishes:
-                key = pod.namespace, wish.logstore, wish.project, wish.via
+                key = pod.namespace, wish.logstore, wish.project, wish.via, wish.form
                 groups[key].append((pod, wish))
         if not resident.gone:
             faults += [_problem(pod, problem) for problem in problems[:_MAX_POD_PROBLEMS]]
@@ -42,10 +45,8 @@ def report(residents: Iterable[planning.Resident]) -> dict[str, list[dict[str, A
     }
 
 
-def _entry(
-    key: tuple[str, str, str, str], group: list[tuple[pods.Pod, wishes.Wish]]
-) -> dict[str, Any]:
-    namespace, logstore, project, via = key
+def _entry(key: _Key, group: list[tuple[pods.Pod, wishes.Wish]]) -> dict[str, Any]:
+    namespace, logstore, project, via, form = key
     named = sorted({(pod.name, pod.uid) for pod, _ in group})[:_MAX_PODS]
     entry = {
         "namespace": namespace,
@@ -55,6 +56,7 @@ def _entry(
         "key": min(wish.key for _, wish in group),
         "pods": [name for name, _ in named],
         "podUids": [uid for _, uid in named],
+        **form.document(),
     }
     # Where pods differ, the Logstore is made by one of them: always the same.
     create = dict(min((wish.create for _, wish in group if wish.create), key=repr, default=()))

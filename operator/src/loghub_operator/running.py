@@ -9,12 +9,13 @@ import logging
 import random
 import signal
 import time
+import typing
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import aiohttp
 import kopf
-from kopf._core.engines import peering
 
 from loghub_operator import (
     admin,
@@ -27,18 +28,19 @@ from loghub_operator import (
     measuring,
     queueing,
     reporting,
+    streams,
     watching,
 )
 from loghub_operator.reconciling import context, leaving, permitting
 
 _log = logging.getLogger(__name__)
 
-RESYNC_SECONDS: Final = 300.0
+RESYNC_SECONDS: Final = 600.0
 """Drift of the remote is found within that; the looks are spread over it."""
 _TURNS: Final = 30
 """Each object has its turn in one of so many parts of that time."""
 RELIST_SECONDS: Final = 1800.0
-"""What a broken watch hid is found within that. kopf starts a silent watch anew after 70 s."""
+"""Everything is listed anew then, for what no watch and no list between them has told."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ async def run(options: Options, settings: context.Settings) -> None:
     reports = reporting.Reports(settings.namespace)
     permits = permitting.Permits(api)
     ctx = context.Context(settings, api, cache.Cache(), events.Events(api), reports, permits)
-    operator = _Operator(ctx, outside=bool(options.kubeconfig))
+    operator = _Operator(ctx)
     probes = await admin.serve(
         *options.admin_listen, ready=lambda: operator.ready, stuck=operator.stuck
     )
@@ -84,6 +86,7 @@ async def run(options: Options, settings: context.Settings) -> None:
                 await lease.release()
     finally:
         await probes.cleanup()
+        await ctx.services.close()
         await api.close()
 
 
@@ -95,11 +98,10 @@ async def _work(
         operator.fence(lease.fresh)
     operator.ready = False
     measuring.LEADING.set(1)
-    await operator.list_all()
-    operator.ready = True
+    await operator.check_served()
     async with asyncio.TaskGroup() as group:
         group.create_task(operator.watch(stop))
-        group.create_task(operator.queue.run())
+        group.create_task(operator.work())
         group.create_task(operator.resync())
         group.create_task(measuring.keep_lag())
         if options.leader_election:
@@ -107,13 +109,15 @@ async def _work(
 
 
 class _Operator:
-    def __init__(self, ctx: context.Context, *, outside: bool) -> None:
-        self._ctx, self._outside = ctx, outside
+    def __init__(self, ctx: context.Context) -> None:
+        self._ctx = ctx
         self.queue = queueing.Queue(self._reconcile)
         self.ready = True
         """Whether it knows the world; one that waits to lead is ready to."""
         self._watches = measuring.Watches()
-        ctx.later, ctx.changed = self.queue.add_later, self._changed
+        self._unlisted = set(kinds.WATCHED)
+        self._known = asyncio.Event()
+        ctx.later, ctx.changed, ctx.busy = self.queue.add_later, self._changed, self.queue.busy
         measuring.QUEUED.set_function(lambda: len(self.queue))
 
     def fence(self, fresh: Callable[[], bool]) -> None:
@@ -127,32 +131,70 @@ class _Operator:
             yield f"{'/'.join(longest[0])} has been worked on for {longest[1]:.0f} s"
         yield from self._watches.silent()
 
-    async def list_all(self) -> None:
-        """Take the API server's lists as the truth, and look at everything."""
+    async def check_served(self) -> None:
+        """End here where a definition is missing: kopf would wait for it in silence.
+
+        Raises:
+            ClusterError: a kind is not served, or nothing is.
+        """
         for kind in kinds.WATCHED:
-            found = await self._ctx.cluster.list(kind)
-            if kind == kinds.REPORT:
-                self._ctx.reports.replace(found)
-            else:
-                self._ctx.cache.replace(kind, found)
-        self._ctx.reports.changes()  # everything is looked at anyway
+            await self._ctx.cluster.check_served(kind)
+
+    async def listed(self, kind: kinds.Kind) -> None:
+        """Take the API server's list of a kind as the truth."""
+        listing = await self._ctx.cluster.listing(kind)
+        if kind == kinds.REPORT:
+            self._ctx.reports.replace(listing.items)
+            self.queue.add_later(dispatching.REPORTS, dispatching.REPORT_SECONDS)
+        else:
+            watching.take_list(kind, listing, self._ctx.cache, self._changed)
+        self._unlisted.discard(kind)
+        if not self._unlisted and not self._known.is_set():
+            self.look_at_all()
+            self._known.set()
+            self.ready = True
+
+    def look_at_all(self) -> None:
+        """Have everything looked at that is known."""
+        self._ctx.reports.changes()  # they are looked at with the rest
         for key in dispatching.everything(self._ctx.cache):
             self.queue.add(key)
 
+    async def work(self) -> None:
+        """Work on what is queued, once the whole world is known."""
+        await self._known.wait()
+        await self.queue.run()
+
     async def watch(self, stop: asyncio.Event) -> None:
         """Follow changes until cancelled."""
-        self._watches.attend()
-        access = self._ctx.cluster.access() if self._outside else None
-        registry = watching.registry(self._ctx.cache, self._ctx.reports, self._changed, access)
+        for pause in itertools.chain(watching.PAUSES, itertools.repeat(watching.PAUSES[-1])):
+            try:
+                await self._watch()
+            except Exception:  # noqa: BLE001 - whatever it is, the next lists mend it
+                _log.exception("the watches ended; everything is listed and watched anew")
+                await asyncio.sleep(pause)
+            else:
+                # kopf takes the signals for itself and returns on one.
+                stop.set()
+                return
+
+    async def _watch(self) -> None:
+        def open_session() -> tuple[str, aiohttp.ClientSession]:
+            session = streams.open_session(
+                self._ctx.cluster, kinds.WATCHED, listed=self.listed, heard=self._watches.hear
+            )
+            return self._ctx.cluster.server, session
+
+        ctx = self._ctx
+        registry = watching.registry(ctx.cache, ctx.reports, self._changed, open_session)
         await kopf.operator(
             registry=registry,
             settings=watching.settings(),
             clusterwide=True,
-            # By default kopf asks who runs it, and the container's user has no name.
-            identity=peering.Identity("loghub-operator"),
+            # By default kopf asks who runs it, and the container's user has no name. A text, of
+            # which kopf keeps the type to itself.
+            identity=typing.cast("Any", "loghub-operator"),
         )
-        # kopf takes the signals for itself and returns on one.
-        stop.set()
 
     async def resync(self) -> None:
         """Look for drift all the time, and list everything again from time to time."""
@@ -171,7 +213,9 @@ class _Operator:
                 continue
             relist = loop.time() + RELIST_SECONDS
             try:
-                await self.list_all()
+                for kind in kinds.WATCHED:
+                    await self.listed(kind)
+                self.look_at_all()
             except cluster.ClusterError as fault:
                 _log.warning("the resync failed: %s", fault)
 

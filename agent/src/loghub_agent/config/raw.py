@@ -49,6 +49,10 @@ class OptIn:
     projects: tuple[str, ...]
     via: tuple[str, ...]
     unnamed: bool
+    without_store: bool
+    files: tuple[str, ...]
+    parser: str
+    multiline: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -185,6 +189,10 @@ def _read_opt_in(section: reading.Section | None) -> OptIn | None:
         projects=section.texts("projects") or ("",),
         via=section.texts("via") or VIAS,
         unnamed=section.flag("unnamed"),
+        without_store=section.flag("withoutStore"),
+        files=section.texts("files", limits.FILES_PATHS),
+        parser=section.text("parser", ""),
+        multiline=section.text("multiline", ""),
     )
     for index, via in enumerate(opt_in.via):
         if via not in VIAS:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -201,14 +201,23 @@ class Names(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
             if current is not None:
                 _delete_store(change, current)
 
-    def raise_first_sequence(self, store: int, shard: int, sequence: int) -> None:
-        """Remember where a shard begins now, so that its sequences are never given out again.
+    def raise_first_sequences(self, begins: Mapping[tuple[int, int], int]) -> None:
+        """Remember where shards begin now, so that their sequences are never given out again.
 
         Nothing that is shown changes: what is read holds the shard's first sequence ever.
         """
-        table = tables.SHARD
-        own = sa.update(table).where(table.c.store == store, table.c.number == shard)
-        self._run(own.values(first_sequence=sequence))
+        if not begins:
+            return
+        table = tables.SHARD.c
+        own = sa.update(tables.SHARD).where(
+            table.store == sa.bindparam("of_store"), table.number == sa.bindparam("of_number")
+        )
+        rows = [
+            {"of_store": store, "of_number": number, "first": sequence}
+            for (store, number), sequence in begins.items()
+        ]
+        with self._transaction() as base:
+            base.execute(own.values(first_sequence=sa.bindparam("first")), rows)
 
     def fix_end(self, store: contract.Logstore, shard: int, sequence: int) -> int | None:
         """Where a sealed shard ends, from now on for everybody: what was said first.
@@ -258,6 +267,10 @@ class Names(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
             table = tables.ACCESS_KEY
             change.base.execute(sa.delete(table).where(table.c.ident == ident))
             change.touched.add(("key", ident))
+
+    def derived_key(self, purpose: str) -> bytes:
+        """32 secret bytes for one use."""
+        return self._sealing.derived_key(purpose)
 
     def _same(self, store: contract.Logstore) -> contract.Logstore | None:
         # By name, not by the caller's copy: another request may have changed it since.
@@ -332,7 +345,10 @@ class Names(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
         for kind, name in found.touched:
             if kind == "logstore":
                 project, _, store_name = name.partition("/")
-                _put(self._stores, (project, store_name), found.stores.get(name))
+                before, after = self._stores.get((project, store_name)), found.stores.get(name)
+                _put(self._stores, (project, store_name), after)
+                if before is not None and _keeps_less(before, after):
+                    self._kept_shorter(before)
             elif kind == "project":
                 _put(self._projects, name, found.projects.get(name))
             else:
@@ -341,6 +357,9 @@ class Names(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
 
     def _prepare(self, store: contract.Logstore) -> None:
         """Called before a Logstore with new shards is seen by anybody."""
+
+    def _kept_shorter(self, store: contract.Logstore) -> None:
+        """Called when log groups of a Logstore, as it was, are to go earlier than was known."""
 
     def _seal_plain_secrets(self) -> None:
         with self._transaction() as base:
@@ -368,6 +387,13 @@ def _put(kept: dict[_K, _V], at: _K, value: _V | None) -> None:
         kept.pop(at, None)
     else:
         kept[at] = value
+
+
+def _keeps_less(before: contract.Logstore, after: contract.Logstore | None) -> bool:
+    if after is None or after.ident != before.ident or after.ttl_days < before.ttl_days:
+        return True
+    left = {each.number for each in after.shards}
+    return any(each.number not in left for each in before.shards)
 
 
 def _item(project: str, name: str) -> snapshots.Item:

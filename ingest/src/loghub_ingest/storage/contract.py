@@ -275,6 +275,9 @@ class Catalogue(Protocol):
     def delete_key(self, ident: str) -> None:
         """It opens nothing from now on."""
 
+    def derived_key(self, purpose: str) -> bytes:
+        """32 secret bytes for one use: the same after a restart, and for each replica."""
+
 
 class Logs(Protocol):
     """Log groups, appended durably and read by sequence, one consecutive number for each.

@@ -13,7 +13,9 @@ import secrets
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import aead
+from cryptography.hazmat.primitives.kdf import hkdf
 
 _PREFIX: Final = "v1:"
 _KEY_BYTES: Final = 32
@@ -51,6 +53,13 @@ class Sealing:
         if len(key) != _KEY_BYTES:
             raise KeyFileError(f"key file {file} must hold {_KEY_BYTES} bytes as base64")
         self._cipher = aead.AESGCM(key)
+        self._key = key
+
+    def derived_key(self, purpose: str) -> bytes:
+        """32 bytes for another use, the same for whoever has the key file."""
+        return hkdf.HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=purpose.encode()).derive(
+            self._key
+        )
 
     def seal(self, owner: str, secret: str) -> str:
         """The sealed form, which opens for the same `owner` only."""

@@ -18,6 +18,7 @@ from loghub_operator import (
     conditions,
     events,
     kinds,
+    links,
     pacing,
     queueing,
     reporting,
@@ -74,8 +75,12 @@ class Context:
     owner: dict[str, Any] | None = None
     later: Callable[[queueing.Key, float], None] = lambda _key, _seconds: None
     """Brings a key back after seconds; the queue's."""
+    busy: Callable[[queueing.Key], bool] = lambda _key: False
+    """Whether a key is worked on or about to be; the queue's."""
     changed: Callable[[kinds.Kind, Object, Object | None], None] = lambda *_: None
     """Told of an object that changed, and how it was before; has looked at what it concerns."""
+    services: links.Links = dataclasses.field(default_factory=links.Links)
+    """Connections to log services."""
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
     _root: tuple[float, Credentials] | None = None
@@ -87,6 +92,15 @@ class Context:
         The watch may be late: a reconciler that saw its own last write not would leave it standing.
         """
         self.changed(kind, written, self.cache.put(kind, written))
+
+    def wait_for(self, kind: kinds.Kind, name: str, namespace: str) -> None:
+        """What waits for an object that is being worked on says nothing yet: it is about to change.
+
+        Raises:
+            SoonError: it is.
+        """
+        if self.busy((kind.plural, namespace, name)):
+            raise queueing.SoonError(f"{kind.name} {namespace}/{name} is being worked on")
 
     async def owned_metadata(self, name: str) -> dict[str, Any]:
         """Metadata of an object of the release's namespace, which goes when the release goes."""
@@ -122,7 +136,7 @@ class Context:
     async def write_status(
         self, kind: kinds.Kind, found: Object, status: Mapping[str, Any]
     ) -> None:
-        """Write a status as it is.
+        """Write a status as it is, and tell in an event when it says that the object is ready now.
 
         Raises:
             ClusterError: it may have been written all the same.
@@ -131,8 +145,11 @@ class Context:
         self._unsure.add(key)
         after = await self.cluster.merge(kind, found, {"status": status}, status=True)
         self._unsure.discard(key)
-        if after is not None:
-            self.take(kind, after)
+        if after is None:
+            return
+        self.take(kind, after)
+        if news := conditions.turned_true(found.get("status") or {}, status, "Ready"):
+            await self.events.tell(kind, found, news["reason"], news["message"] or "It is ready.")
 
     async def secret(self, name: str, namespace: str) -> dict[str, str] | None:
         """The texts of a Secret, or None."""
@@ -207,7 +224,8 @@ class Context:
             version="V1" if where.signature == "V1" else "V4",
             region=where.region,
         )
-        async with Client(endpoint, key) as client:
+        session = await self.services.session(links.Trust())
+        async with Client(endpoint, key, session=session) as client:
             yield client
 
 

@@ -107,6 +107,21 @@ class OptIn(model.Model):
         default=False,
         description="Containers that ask for nothing too: a namespace's default.",
     )
+    without_store: bool = pydantic.Field(
+        default=False,
+        description="Containers that ask for collection and name no Logstore too.",
+    )
+    files: list[FilePath] = pydantic.Field(
+        default=[],
+        max_length=64,
+        description="Only containers that ask for exactly these files; none: for their output.",
+    )
+    parser: Annotated[str, pydantic.Field(max_length=32)] = pydantic.Field(
+        default="", description="Only containers that ask for this parser."
+    )
+    multiline: Annotated[str, pydantic.Field(max_length=1024)] = pydantic.Field(
+        default="", description="Only containers that ask for this preset or first line."
+    )
 
 
 class Selector(model.Model):

@@ -58,18 +58,26 @@ class Key:
 
 
 class Client:
-    """An open connection pool to one endpoint; use it as an async context manager."""
+    """An open connection pool to one endpoint; use it as an async context manager.
 
-    def __init__(self, endpoint: transport.Endpoint, credentials: Credentials) -> None:
+    With `session` (of `transport.open_session`) it uses that one's connections and leaves it open.
+    """
+
+    def __init__(
+        self,
+        endpoint: transport.Endpoint,
+        credentials: Credentials,
+        *,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._key = credentials
-        self._session: aiohttp.ClientSession | None = None
+        self._shared = session is not None
+        self._session = session
 
     async def __aenter__(self) -> Self:
-        # No cookies, no decompression by HTTP's rules: x-log-compresstype says what the body is.
-        self._session = aiohttp.ClientSession(
-            auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
+        if not self._shared:
+            self._session = transport.open_session()
         return self
 
     async def __aexit__(
@@ -78,7 +86,7 @@ class Client:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None:
+        if self._session is not None and not self._shared:
             await self._session.close()
             self._session = None
 
