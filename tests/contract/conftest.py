@@ -60,7 +60,7 @@ def kafka(tmp_path_factory) -> Iterator[Kafka]:
     brokers.stop()
 
 
-@pytest.fixture(params=["embedded", "kafka"])
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.brokers)])
 def reopened(request, tmp_path) -> Iterator[Callable[[], contract.LogStorage]]:
     """Opens the test's own storage, ending the process that had it before."""
     opened: list[contract.LogStorage] = []

@@ -50,6 +50,7 @@ def test_client_file_holds_security_and_nothing_else(tmp_path, line):
         address.read(f"kafka://a:1?{CATALOGUE}&client={file}")
 
 
+@pytest.mark.brokers
 @pytest.mark.parametrize("password", [PASSWORD, "wrong"])
 async def test_brokers_are_reached_with_tls_and_a_password(kafka, postgres, tmp_path, password):
     file = tmp_path / "client"

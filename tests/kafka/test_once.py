@@ -16,6 +16,8 @@ from harness.ingest import DOMAIN, ROOT_KEY, Replica
 from slswire import headers, protobuf, signature
 from slswire.model import Log, LogGroup
 
+pytestmark = pytest.mark.brokers
+
 PROJECT, STORE = "shop-project", "web"
 KEYS = 4
 NUMBERS = 15
