@@ -19,8 +19,8 @@ from loghub_ingest.storage import contract, embedded
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres") / "server")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
     server.start()
     yield server
     server.stop()
@@ -60,7 +60,7 @@ def kafka(tmp_path_factory) -> Iterator[Kafka]:
     brokers.stop()
 
 
-@pytest.fixture(params=["embedded", "kafka"])
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.brokers)])
 def reopened(request, tmp_path) -> Iterator[Callable[[], contract.LogStorage]]:
     """Opens the test's own storage, ending the process that had it before."""
     opened: list[contract.LogStorage] = []
