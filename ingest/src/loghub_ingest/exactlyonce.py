@@ -8,10 +8,9 @@ its write begins, and where the process died in between, the shard tells whether
 import asyncio
 import dataclasses
 import hashlib
-import sqlite3
 import weakref
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from loghub_ingest import writes
 from loghub_ingest.storage import contract
@@ -30,6 +29,19 @@ class Number:
 
     hash_key: str
     value: int
+
+
+class Writer(Protocol):
+    """Writes by their numbers, in a way that fits the storage."""
+
+    async def append(
+        self,
+        store: contract.Logstore,
+        choose: Callable[[], contract.Shard],
+        group: contract.NewGroup,
+        number: Number,
+    ) -> None:
+        """Append unless the number was used; durable on return."""
 
 
 class Once:
@@ -76,16 +88,17 @@ class Once:
                 raise errors.make("InvalidSequenceId", number=number.value, last=last)
             digest = await asyncio.to_thread(_digest, group)
             shard = choose()
-            ticket = contract.Ticket(
-                store=store.ident,
-                hash_key=number.hash_key,
-                number=number.value,
-                shard=shard.number,
-                after=self._storage.span(store, shard)[1],
-                raw_size=group.raw_size,
-                digest=digest,
-            )
             with self._writes.to(store.ident, shard.number):
+                _, after = await asyncio.to_thread(self._storage.span, store, shard)
+                ticket = contract.Ticket(
+                    store=store.ident,
+                    hash_key=number.hash_key,
+                    number=number.value,
+                    shard=shard.number,
+                    after=after,
+                    raw_size=group.raw_size,
+                    digest=digest,
+                )
                 await self._announce(ticket)
                 await self._writes.append([group], shard)
             self._last[place] = number.value
@@ -121,7 +134,7 @@ class Once:
             fault: errors.SlsError | None = None
             try:
                 await asyncio.to_thread(self._storage.set_tickets, [each for each, _ in batch])
-            except sqlite3.Error:
+            except contract.UnavailableError:
                 fault = errors.make("ServerBusy")
             for _, done in batch:
                 if fault is None:

@@ -171,6 +171,7 @@ async def accept(request: Request, service: Service) -> Call:
     if len(query) > MAX_QUERY_ITEMS:
         raise errors.make("ParameterInvalid", detail="The query has too many parameters.")
     claim = signature.parse_authorization(sent)
+    await service.storage.catch_up()
     now = dt.datetime.now(dt.UTC)
     key = _key(service, claim.access_key_id, sent, now)
     signature.check_clock(sent, now)
@@ -243,6 +244,7 @@ async def accept_open(request: Request, service: Service) -> Call:
     project = project or service.default_project
     if not project:  # an empty project would make it the root key
         raise errors.make("ProjectNotExist", project="")
+    await service.storage.catch_up()
     nobody = contract.AccessKey(
         ident="", secret="", project=project, rights=frozenset({"track"}), created=0
     )
