@@ -43,11 +43,11 @@ class Asked:
 def report(
     residents: Iterable[planning.Resident],
     hear: hearing.Hear = hearing.heard,
-    unreadable: Sequence[tuple[Pipeline, str]] = (),
+    failing: Sequence[tuple[Pipeline, str]] = (),
 ) -> Asked:
     """Return what the pods of this node ask for, and which of their keys do not work.
 
-    `unreadable` are pipelines for opt-ins whose files cannot all be looked at, and why.
+    `failing` are pipelines for opt-ins that do not do all that is asked, and why.
     """
     groups: dict[_Key, list[tuple[pods.Pod, wishes.Wish]]]
     groups = collections.defaultdict(list)
@@ -60,7 +60,7 @@ def report(
                 key = pod.namespace, wish.logstore, wish.project, wish.via, wish.form
                 groups[key].append((pod, wish))
         if not resident.gone:
-            problems += _unreadable(pod, said, unreadable)
+            problems += _failing(pod, said, failing)
             faults += [_problem(pod, problem) for problem in problems[:_MAX_POD_PROBLEMS]]
     faults.sort(key=lambda fault: (fault["namespace"], fault["pod"], fault["key"]))
     listed = list(_fitting(groups))
@@ -71,16 +71,18 @@ def report(
     return Asked(entries, faults[:MAX_PROBLEMS], errors)
 
 
-def _unreadable(
+def _failing(
     pod: pods.Pod, said: Mapping[str, wishes.Said], found: Sequence[tuple[Pipeline, str]]
 ) -> Iterator[wishes.Problem]:
-    """Yield the keys of a pod that ask for such files."""
+    """Yield the keys of a pod that ask for what such a pipeline does."""
     for pipeline, sentence in found:
         for name, each in said.items():
             if pipeline.opt_in is None or pod.namespace not in pipeline.namespaces:
                 continue
             for wish in wishes.granted(pipeline.opt_in, each):
-                yield wishes.Problem(name, wish.key, f"names what cannot be read: {sentence}")
+                yield wishes.Problem(
+                    name, wish.key, f"asks for what cannot be done on node {pod.node}: {sentence}"
+                )
 
 
 def _fitting(keys: Iterable[_Key]) -> Iterator[_Key]:
