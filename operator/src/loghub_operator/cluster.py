@@ -112,10 +112,11 @@ class Cluster:
         query = f"&labelSelector={urllib.parse.quote(labels)}" if labels else ""
         return (await self.listing(kind, namespace, query=query)).items
 
-    async def names(self, kind: kinds.Kind) -> set[str]:
-        """The names of all objects of a cluster-scoped kind, without the objects."""
-        listed = await self.listing(kind, accept=_NAMES)
-        return {each["metadata"]["name"] for each in listed.items}
+    async def births(self, kind: kinds.Kind, namespace: str = "") -> dict[str, str]:
+        """The names of all objects of a kind and when they were made, without the objects."""
+        listed = await self.listing(kind, namespace, accept=_NAMES)
+        metadata = (each["metadata"] for each in listed.items)
+        return {each["name"]: each["creationTimestamp"] for each in metadata}
 
     async def check_served(self, kind: kinds.Kind) -> None:
         """Raise ClusterError where the API server does not know a kind, or may not be asked."""

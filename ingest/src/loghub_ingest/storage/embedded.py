@@ -1,4 +1,4 @@
-"""The storage of one machine: metadata, the segment log, and where each log group lies in it.
+"""The storage of one machine: the catalogue, the segment log, and where each log group lies in it.
 
 Memory holds the places of the open segment's log groups, and one run per shard and closed segment
 (`places`); a start reads the closed segments' indexes and walks the newest segment only. Closed
@@ -18,12 +18,13 @@ from typing import Final
 
 import lz4.block
 
+from loghub_ingest.catalogue import database, names
 from loghub_ingest.storage import (
     checking,
     committer,
     contract,
+    copying,
     indexes,
-    metadata,
     packing,
     packs,
     places,
@@ -44,22 +45,23 @@ class InUseError(Exception):
     """Another process has the directory open."""
 
 
-class Embedded(metadata.Metadata):
+class Embedded(names.Names):
     """LogStorage on one directory."""
 
     def __init__(self, directory: pathlib.Path, key_file: pathlib.Path | None = None) -> None:
         """Open or create it; secrets are sealed under `key_file`, by default one inside.
 
         Raises:
-            InUseError, metadata.NewerFormatError, OSError: it cannot be used; says why.
+            InUseError, database.NewerFormatError, OSError: it cannot be used; says why.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self._lock_file = _lock(directory)
-        super().__init__(directory / "metadata.sqlite", key_file or directory / "secrets.key")
-        self._segments = segments.Segments(directory / "segments", self._closed)
+        self._segments = segments.Segments(directory / copying.SEGMENTS, self._closed)
         self._packs = packs.Reader(self._segments.pack)
         self._places: dict[tuple[int, int], places.Places] = {}
         self._schedule = retention.Schedule()
+        engine = database.sqlite_engine(directory / copying.METADATA)
+        super().__init__(engine, key_file or directory / "secrets.key")
         self._closing = False
         self._unpackable: set[int] = set()
         self._packed: dict[int, float] = {}
@@ -84,6 +86,9 @@ class Embedded(metadata.Metadata):
     def syncs(self) -> int:
         """How often the log was synced."""
         return self._committer.syncs
+
+    async def catch_up(self) -> None:
+        """Nothing: a directory has one process."""
 
     def _prepare(self, store: contract.Logstore) -> None:
         for shard in store.shards:

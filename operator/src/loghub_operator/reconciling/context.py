@@ -5,10 +5,12 @@ import binascii
 import contextlib
 import dataclasses
 import datetime as dt
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
+import aiohttp
 import pydantic
 
 from loghub_operator import (
@@ -19,12 +21,14 @@ from loghub_operator import (
     events,
     kinds,
     links,
+    outages,
     pacing,
     queueing,
     reporting,
 )
 from loghub_operator.reconciling import permitting
 from loghub_operator.resources import model, projects
+from slswire import errors
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
 
@@ -32,6 +36,8 @@ Object = Mapping[str, Any]
 _Spec = TypeVar("_Spec", bound=pydantic.BaseModel)
 
 REGION: Final = "loghub"
+_WOKEN_PER_SECOND: Final = 100.0
+"""Of the objects that waited for a service which is back."""
 _ROOT_SECONDS: Final = 10.0
 """A root key that was replaced is used no longer than that."""
 
@@ -54,6 +60,14 @@ class Settings:
     """Whether each bundled project gets a Service of its own name."""
     key_grace_seconds: float = 3600.0
     """How long a rotated key works on: applications read their Secret at a start only."""
+
+
+class AwayError(Exception):
+    """The service at `place` does not answer, or did not a moment ago."""
+
+    def __init__(self, place: Hashable, sentence: str) -> None:
+        super().__init__(sentence)
+        self.place = place
 
 
 class NotReadyError(Exception):
@@ -83,6 +97,8 @@ class Context:
     """Told of an object that changed, and how it was before; has looked at what it concerns."""
     services: links.Links = dataclasses.field(default_factory=links.Links)
     """Connections to log services."""
+    away: outages.Outages = dataclasses.field(default_factory=outages.Outages)
+    """Log services that do not answer."""
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
     _root: tuple[float, Credentials] | None = None
@@ -205,6 +221,7 @@ class Context:
 
         Raises:
             NotReadyError: there is no key, or no bundled service.
+            AwayError: the service does not answer.
         """
         namespace = project["metadata"]["namespace"]
         spec = read(projects.LogProjectSpec, project)
@@ -226,9 +243,35 @@ class Context:
             version="V1" if where.signature == "V1" else "V4",
             region=where.region,
         )
-        session = await self.services.session(links.Trust())
-        async with Client(endpoint, key, session=session) as client:
+        trust = links.Trust()
+        session = await self.services.session(trust)
+        noting = self._noting((endpoint.origin(where.project), trust))
+        async with noting, Client(endpoint, key, session=session) as client:
             yield client
+
+    @contextlib.asynccontextmanager
+    async def _noting(self, place: Hashable) -> AsyncIterator[None]:
+        """Around the use of a service: whether it answers, for all who need it."""
+        if sentence := self.away.ask(place):
+            raise AwayError(place, sentence)
+        try:
+            yield
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            sentence = f"The service cannot be reached: {str(fault) or type(fault).__name__}"
+            self.away.failed(place, sentence)
+            raise AwayError(place, sentence) from fault
+        except errors.SlsError:
+            self._wake(place)  # a refusal is an answer
+            raise
+        except BaseException:
+            self.away.gave_up(place)
+            raise
+        self._wake(place)
+
+    def _wake(self, place: Hashable) -> None:
+        waiting = self.away.answered(place)
+        for key in waiting:
+            self.later(key, random.uniform(0.0, len(waiting) / _WOKEN_PER_SECOND))  # noqa: S311
 
 
 def with_conditions(
