@@ -194,6 +194,30 @@ def test_what_a_pipeline_cannot_do_is_a_problem_of_who_asks_for_it(make_pod, mak
     assert len(found.opt_ins) == 3
 
 
+def test_place_of_files_is_noted_before_there_is_a_pipeline_for_them(make_pod):
+    asking = make_pod(containers=(container("init", aliyun_logs_a="/a.log"), container("app")))
+    silent = make_pod("silent", containers=(container("none"),))
+    looked = []
+    planning.build(
+        [], map(planning.Resident, [asking, silent]),
+        pods_dir="/p", node="n", ground=looked.append,
+    )  # fmt: skip
+    assert looked == ["containerd://init", "containerd://app"]
+
+
+def test_files_on_a_node_whose_agent_sees_none_are_a_problem(make_pod):
+    pod = make_pod(
+        containers=(container("a", aliyun_logs_web="/a.log"), container("b")), running=True
+    )
+    both = {"containerd://a", "containerd://b"}
+    found = optins.report([planning.Resident(pod)], missing=both)
+    [problem] = found.problems
+    assert (problem["container"], problem["key"]) == ("a", "aliyun_logs_web")
+    assert "hostAccess: Logs" in problem["message"]
+    for missing in ({"containerd://a"}, set()):
+        assert not optins.report([planning.Resident(pod)], missing=missing).problems
+
+
 def test_report_is_bounded_by_what_its_paths_weigh_and_says_so(make_pod):
     long = "/" + "x" * 1000
     pods_here = [
