@@ -99,6 +99,8 @@ class Context:
     """Log services that do not answer."""
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
+    untainted: set[str] = dataclasses.field(default_factory=set)
+    """Uids of nodes that need no look for a start-up taint any more."""
     _root: tuple[float, Credentials] | None = None
     _unsure: set[queueing.Key] = dataclasses.field(default_factory=set)
 
