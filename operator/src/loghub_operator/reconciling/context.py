@@ -56,6 +56,8 @@ class Settings:
     """Whether LogConfigs need the right to collect into their LogStore."""
     project_services: bool = False
     """Whether each bundled project gets a Service of its own name."""
+    project_services_tls: bool = False
+    """Whether the bundled service speaks TLS, and those Services pass it on."""
     key_grace_seconds: float = 3600.0
     """How long a rotated key works on: applications read their Secret at a start only."""
 
