@@ -50,6 +50,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "StoreNotReady": "The LogStore is not ready; its own conditions say why.",
     "TaintForbidden": "The operator lacks the rights that `spec.startupTaint.remove` needs.",
     "Throttled": "The service is busy or limits requests; it is tried again.",
+    "TrustInvalid": "A Secret with authorities or a client certificate holds something else.",
     "Unauthorized": "The key is unknown, wrong or lacks a right.",
     "Unreachable": "The service does not answer.",
     "Valid": "The spec is sound.",

@@ -214,6 +214,36 @@ class Context:
             credentials=f"loghub-key-{credentials}",
         )
 
+    async def trust(self, spec: projects.LogProjectSpec, namespace: str) -> links.Trust:
+        """How a project's service is to be reached, from the Secrets that it names.
+
+        Raises:
+            NotReadyError: a Secret is not there, or lacks something.
+        """
+        url = spec.service.url
+        if url is None:
+            return links.Trust()
+        found: dict[str, str] = {}
+        for field, reference, names in (
+            ("caBundleRef", url.ca_bundle_ref, ("ca.crt",)),
+            ("clientCertRef", url.client_cert_ref, ("tls.crt", "tls.key")),
+        ):
+            if reference is None:
+                continue
+            where = f"Secret {namespace}/{reference.name} (spec.service.url.{field})"
+            texts = await self.secret(reference.name, namespace)
+            if texts is None:
+                raise NotReadyError("CredentialsNotFound", f"{where} does not exist. Create it.")
+            if not all(texts.get(name) for name in names):
+                raise NotReadyError("CredentialsIncomplete", f"{where} needs {' and '.join(names)}")
+            found |= {name: texts[name] for name in names}
+        return links.Trust(
+            authority=found.get("ca.crt", ""),
+            certificate=found.get("tls.crt", ""),
+            key=found.get("tls.key", ""),
+            proxy=url.proxy,
+        )
+
     @contextlib.asynccontextmanager
     async def remote(self, project: Object) -> AsyncIterator[Client]:
         """A client of a project's service with the operator's rights.
@@ -242,8 +272,11 @@ class Context:
             version="V1" if where.signature == "V1" else "V4",
             region=where.region,
         )
-        trust = links.Trust()
-        session = await self.services.session(trust)
+        trust = await self.trust(spec, namespace)
+        try:
+            session = await self.services.session(trust)
+        except links.TrustError as fault:
+            raise NotReadyError("TrustInvalid", f"{fault}. Correct the Secret.") from fault
         noting = self._noting((endpoint.origin(where.project), trust))
         async with noting, Client(endpoint, key, session=session) as client:
             yield client
