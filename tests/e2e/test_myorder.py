@@ -18,33 +18,35 @@ FIELD = {
     "server-access": "request_uri",
     "server-app": "trace_id",
     "coupon": "source",
-    "pay": "result",
+    "pay": "result",  # by the program in C
     "deliver-app": "hostname",
     "order": "state",
     "web-click": "click",
     "delivery": "cook_seconds",
 }
 """Logstore to a field that only a parsed record has. The two error stores fill by chance alone."""
+OWN = ("myorder", "myorder-core")
+"""The example's own images."""
 
 
 @pytest.fixture
 def example(installed):
-    """The example applied; `loghub.local/myorder` has the tag of this work tree."""
+    """The example applied; its own images have the tag of this work tree."""
     text = installed.kubectl("kustomize", str(EXAMPLE))
-    image = f"loghub.local/myorder:{release.image_tag()}"
     objects = [each for each in yaml.safe_load_all(text) if each]
     for each in objects:
         if each["kind"] == "Deployment":
             for container in each["spec"]["template"]["spec"]["containers"]:
-                if container["image"].startswith("loghub.local/myorder:"):
-                    container["image"] = image
+                name = container["image"].removeprefix("loghub.local/").partition(":")[0]
+                if name in OWN:
+                    container["image"] = f"loghub.local/{name}:{release.image_tag()}"
     installed.apply(*objects)
     yield installed
     installed.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def test_every_store_of_the_example_fills_with_fields(example, service):
-    for name in ("orders", "clicks", "phases", "wechat", "deliver"):
+    for name in ("orders", "clicks", "phases", "wechat", "deliver", "core", "pay", "web"):
         example.kubectl(
             "-n", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout=180s"
         )
@@ -62,3 +64,13 @@ def test_every_store_of_the_example_fills_with_fields(example, service):
 
         # The first order is delivered within two minutes of its visit.
         waiting.until(f"a record of {store} with {field}", filled, seconds=300, every=2)
+    # What only the Java program's appender writes; its trace log is what FIELD looked at.
+    waiting.until(
+        "a record by the Logback appender",
+        lambda: service.has_field("server-app", "location", project="myorder", namespace=NAMESPACE),
+        seconds=120,
+        every=2,
+    )
+    where = f"/api/v1/namespaces/{NAMESPACE}/services/shop:http/proxy/"
+    assert "I Want Take-away" in example.kubectl("get", "--raw", where)
+    assert "class" in example.kubectl("get", "--raw", f"{where}sdk/web-track-browser.es.js")

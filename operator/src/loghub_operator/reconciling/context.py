@@ -54,6 +54,8 @@ class Settings:
     service_account: str = "loghub-operator"
     require_collect: bool = False
     """Whether LogConfigs need the right to collect into their LogStore."""
+    aliases: tuple[str, ...] = ()
+    """Other collectors whose keys on pods the agents read too."""
     project_services: bool = False
     """Whether each bundled project gets a Service of its own name."""
     project_services_tls: bool = False
@@ -156,7 +158,7 @@ class Context:
     async def write_status(
         self, kind: kinds.Kind, found: Object, status: Mapping[str, Any]
     ) -> None:
-        """Write a status as it is.
+        """Write a status as it is, and tell in an event when it says that the object is ready now.
 
         Raises:
             ClusterError: it may have been written all the same.
@@ -165,8 +167,11 @@ class Context:
         self._unsure.add(key)
         after = await self.cluster.merge(kind, found, {"status": status}, status=True)
         self._unsure.discard(key)
-        if after is not None:
-            self.take(kind, after)
+        if after is None:
+            return
+        self.take(kind, after)
+        if news := conditions.turned_true(found.get("status") or {}, status, "Ready"):
+            await self.events.tell(kind, found, news["reason"], news["message"] or "It is ready.")
 
     async def secret(self, name: str, namespace: str) -> dict[str, str] | None:
         """The texts of a Secret, or None."""

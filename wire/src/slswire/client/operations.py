@@ -257,6 +257,18 @@ class Client:
             rights=tuple(found["rights"]),
         )
 
+    async def create_token(
+        self, project: str, rights: Sequence[str], *, seconds: int = 3600
+    ) -> Credentials:
+        """A temporary key of `project`, for 15 minutes to 12 hours (bundled service only)."""
+        body = {"project": project, "rights": list(rights), "durationSeconds": seconds}
+        found = await self._document("POST", "/loghub/v1/tokens", body=body)
+        return Credentials(
+            access_key_id=str(found["accessKeyId"]),
+            access_key_secret=str(found["accessKeySecret"]),
+            security_token=str(found["securityToken"]),
+        )
+
     async def list_keys(self, project: str) -> list[Document]:
         """The keys of `project`, without their secrets."""
         found = await self._document("GET", "/loghub/v1/keys", query=[("project", project)])
