@@ -1,11 +1,13 @@
 """Pods found by their directories, where a look trusts what it saw before."""
 
+import asyncio
+import contextlib
 import os
 import time
 
 import pytest
 
-from loghub_agent.standalone import containers
+from loghub_agent.standalone import containers, noticing
 
 
 @pytest.fixture
@@ -82,3 +84,34 @@ def test_directory_in_which_nothing_changes_is_left_alone_until_the_next_scan(
     monkeypatch.setattr(finder, "_next_scan", 0.0)
     [first] = [pod for pod in finder.look() if pod.name == "web-0"]
     assert [each.name for each in first.containers] == ["app", "sidecar"]
+
+
+async def test_pod_and_a_container_of_an_old_pod_are_heard_of(pods_dir):
+    with contextlib.closing(noticing.Notice()) as notice:
+        finder = containers.Finder(pods_dir, node="node-1", follow=notice.follow)
+        assert found(finder) == {}
+        assert not finder.hears, "there is nothing to follow yet"
+        pods_dir.mkdir()
+        assert found(finder) == {}
+        assert finder.hears
+        folder = pods_dir / "shop_web-0_uid-1"
+        folder.mkdir()
+        async with asyncio.timeout(30):
+            await notice.wait(60)
+        assert found(finder) == {"web-0": []}
+        await notice.wait(0.01)
+        (folder / "app").mkdir()
+        async with asyncio.timeout(30):
+            await notice.wait(60)
+        assert found(finder) == {"web-0": ["app"]}
+        assert finder.hears
+
+
+def test_finder_hears_nothing_while_one_pod_cannot_be_followed(pods_dir):
+    (pods_dir / "shop_web-0_uid-1").mkdir(parents=True)
+    (pods_dir / "shop_web-1_uid-2").mkdir()
+    finder = containers.Finder(
+        pods_dir, node="node-1", follow=lambda directory: not directory.endswith("uid-1")
+    )
+    assert sorted(found(finder)) == ["web-0", "web-1"]
+    assert not finder.hears

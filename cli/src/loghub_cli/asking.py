@@ -14,17 +14,25 @@ from loghub_cli import objects
 PREFIX: Final = "loghub.dev/"
 SECTIONS: Final = ("initContainers", "containers", "ephemeralContainers")
 
-_VARIABLE: Final = re.compile(r"(?:aliyun|loong)_logs_([a-z0-9-]+)(?:_(logstore|project))?")
+_VARIABLE: Final = re.compile(
+    r"(?:aliyun|loong)_logs_([a-z0-9-]+)(?:_(logstore|project|jsonfile))?"
+)
 _STREAMS: Final = frozenset(("stdout", "stdout-only", "stderr-only"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wish:
-    """One Logstore that a container asks for; the project is empty where none is named."""
+    """One Logstore that a container asks for; it and the project are empty where none is named."""
 
     logstore: str
     project: str
     via: str
+    form: tuple[tuple[str, ...], str, str] = ((), "", "")
+    """Files, parser, first line of a record: as in `selector.optIn`."""
+
+    def __str__(self) -> str:
+        name, files = self.logstore or "the default Logstore", self.form[0]
+        return f"{name} ({', '.join(files)})" if files else name
 
 
 def annotation(pod: objects.Object, container: str, key: str) -> str | None:
@@ -40,12 +48,7 @@ def excluded(pod: objects.Object, container: str) -> bool | None:
 
 def wishes(pod: objects.Object, container: str) -> Sequence[Wish]:
     """Everything that a container asks for."""
-    found = list(_by_variable(pod, container))
-    logstore = (annotation(pod, container, "logstore") or "").strip()
-    if logstore and (annotation(pod, container, "stdout") or "").strip() != "false":
-        project = (annotation(pod, container, "project") or "").strip()
-        found.insert(0, Wish(logstore, project, "Annotation"))
-    return found
+    return [*_by_annotation(pod, container), *_by_variable(pod, container)]
 
 
 def meant(opt_in: Mapping[str, Any], pod: objects.Object, container: str) -> bool:
@@ -53,11 +56,34 @@ def meant(opt_in: Mapping[str, Any], pod: objects.Object, container: str) -> boo
     via = opt_in.get("via") or ("Annotation", "Environment")
     heard = [wish for wish in wishes(pod, container) if wish.via in via]
     if opt_in.get("unnamed") and not heard:
-        return (annotation(pod, container, "stdout") or "").strip() != "false"
-    projects = opt_in.get("projects") or [""]
-    return any(
-        wish.logstore == opt_in.get("logstore") and wish.project in projects for wish in heard
-    )
+        return _said(pod, container, "stdout") != "false"
+    return any(_fulfils(opt_in, wish) for wish in heard)
+
+
+def _fulfils(opt_in: Mapping[str, Any], wish: Wish) -> bool:
+    names = {opt_in.get("logstore"), *(opt_in.get("otherNames") or ())}
+    if opt_in.get("unnamed") or opt_in.get("withoutStore"):
+        names.add("")
+    files = tuple(sorted(opt_in.get("files") or ()))
+    form = files, opt_in.get("parser") or "", opt_in.get("multiline") or ""
+    asked = wish.logstore in names and wish.form == form
+    return asked and wish.project in (opt_in.get("projects") or [""])
+
+
+def _said(pod: objects.Object, container: str, key: str) -> str:
+    return (annotation(pod, container, key) or "").strip()
+
+
+def _by_annotation(pod: objects.Object, container: str) -> Iterator[Wish]:
+    keys = ("logstore", "project", "stdout", "parser", "multiline")
+    logstore, project, stdout, parser, multiline = (_said(pod, container, key) for key in keys)
+    listed = (annotation(pod, container, "files") or "").split(",")
+    files = tuple(sorted({each.strip() for each in listed if each.strip().startswith("/")}))
+    asks = logstore or stdout or ((parser or multiline) and not files)
+    if asks and stdout != "false":
+        yield Wish(logstore, project, "Annotation", ((), parser, multiline))
+    if files:
+        yield Wish(logstore, project, "Annotation", (files, parser, multiline))
 
 
 def _by_variable(pod: objects.Object, container: str) -> Iterator[Wish]:
@@ -69,8 +95,13 @@ def _by_variable(pod: objects.Object, container: str) -> Iterator[Wish]:
             if match is not None:
                 keys.setdefault(match[1], {})[match[2] or ""] = value
     for key, parts in sorted(keys.items()):
-        if parts.get("") in _STREAMS:
-            yield Wish(parts.get("logstore") or key, parts.get("project", ""), "Environment")
+        source = parts.get("", "")
+        logstore, project = parts.get("logstore") or key, parts.get("project", "")
+        if source in _STREAMS:
+            yield Wish(logstore, project, "Environment")
+        elif source.startswith("/"):
+            parser = "json" if parts.get("jsonfile", "").lower() == "true" else ""
+            yield Wish(logstore, project, "Environment", ((source,), parser, ""))
 
 
 def _variables(pod: objects.Object, container: str) -> Iterator[tuple[str, str]]:

@@ -64,6 +64,15 @@ def check(spec: configs.LogConfigSpec) -> None:
             )
 
 
+def check_pattern(field: str, pattern: str) -> None:
+    """Judge one pattern that is not in a spec yet.
+
+    Raises:
+        InvalidError: agents cannot run it.
+    """
+    _groups(field, pattern)
+
+
 def _patterns(spec: configs.LogConfigSpec) -> Iterator[tuple[str, str]]:
     """Every pattern of a spec with the field it stands in."""
     lines = spec.multiline
@@ -162,7 +171,7 @@ def pipeline(
         "tags": {"static": dict(spec.tags.static), "podLabels": dict(spec.tags.pod_labels)},
     }
     if spec.selector.opt_in is not None:
-        found["select"]["optIn"] = _explicit(spec.selector.opt_in)
+        found["select"]["optIn"] = _opt_in(spec.selector.opt_in)
     if excludes_by_default:
         found["select"]["excludesByDefault"] = True
     if delivery := spec.delivery.model_dump(
@@ -192,6 +201,13 @@ def _shaping(spec: configs.LogConfigSpec) -> dict[str, Any]:
     if spec.processors:
         found["processors"] = [_explicit(each) for each in spec.processors]
     return found
+
+
+def _opt_in(found: configs.OptIn) -> dict[str, Any]:
+    """What says nothing is left out of what agents of the version before do not know."""
+    document = _explicit(found)
+    later = ("otherNames", "withoutStore", "files", "parser", "multiline", "include", "exclude")
+    return {key: value for key, value in document.items() if value or key not in later}
 
 
 def _explicit(found: model.Model) -> dict[str, Any]:

@@ -24,6 +24,10 @@ const LINGER: Duration = Duration::from_millis(250);
 /// The same when the successor has lines already: only what was on its way can still come.
 const LINGER_REOPENED: Duration = Duration::from_millis(50);
 
+/// The same of a container that was started anew: its former life had ended before, so that only what
+/// was written between the last read and the first line of the new one can be there still.
+const LINGER_RESTARTED: Duration = Duration::from_millis(5);
+
 /// The same where several processes may write to one file and reopen it one by one. What comes later
 /// still is read after what the successor has.
 const LINGER_PROGRAMS: Duration = Duration::from_secs(1);
@@ -409,8 +413,10 @@ impl Chain {
         Some(match next {
             // It was rotated away before the last rotation: nobody has it open for writing.
             Some(next) if !next.named.current => Duration::ZERO,
-            Some(next) if !next.is_empty() => LINGER_REOPENED,
-            _ => LINGER,
+            Some(next) if next.is_empty() => LINGER,
+            Some(next) if next.named.restart > file.named.restart => LINGER_RESTARTED,
+            Some(_) => LINGER_REOPENED,
+            None => LINGER,
         })
     }
 

@@ -372,6 +372,15 @@ impl LogFile {
         Saved { finished: self.finished(), ..saved }
     }
 
+    /// What the open file is now; None of a compressed one, which does not change.
+    #[must_use]
+    pub fn metadata(&self) -> Option<std::fs::Metadata> {
+        match &self.bytes {
+            Bytes::Plain(file) => file.metadata().ok(),
+            Bytes::Gzip(_) | Bytes::Closed => None,
+        }
+    }
+
     fn size(&self) -> u64 {
         match &self.bytes {
             Bytes::Plain(file) => file.metadata().map_or(self.offset, |found| found.len()),

@@ -14,6 +14,7 @@ pub mod checkpoints;
 pub mod counters;
 pub mod cri;
 pub mod delivery;
+pub mod directories;
 pub mod docker;
 pub mod engine;
 pub mod files;

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -20,12 +20,19 @@ use crate::parsing::{Shape, Shaper};
 use crate::plan::{Compression, Settings, Source};
 use crate::progress::Progress;
 use crate::schedule::{Heard, Rest};
-use crate::source::{Reader, Surroundings, Wanted};
+use crate::source::{Glance, Reader, Surroundings, Wanted};
 use crate::terms::Terms;
 use crate::watching::Watching;
 
 /// A directory that is watched is listed that seldom besides, should an event have been missed.
 const SCAN_BEHIND: Duration = Duration::from_secs(10);
+
+/// Those lists are made at so many moments of that time, each source's always at the same one: a
+/// thousand idle sources wake a thread twice a second, and ten thousand do not all come at once.
+const PHASES: u32 = 20;
+
+/// Where the phases begin.
+static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// After a failure the source is tried again that late, unless something is heard of it.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -111,6 +118,8 @@ struct Work {
     listed: Option<Instant>,
     wanted: Wanted,
     watched: bool,
+    /// How it looked when a list behind the events found nothing.
+    glance: Option<Glance>,
 }
 
 /// A source and who may do what with it.
@@ -151,7 +160,7 @@ impl Slot {
         let last = Last::of(&reader, Told::default());
         let progress = reader.progress();
         let wanted = Wanted::Directories(Vec::new());
-        let work = Work { reader, pipeline, listed: None, wanted, watched: false };
+        let work = Work { reader, pipeline, listed: None, wanted, watched: false, glance: None };
         Self {
             number,
             name: name.to_owned(),
@@ -186,8 +195,14 @@ impl Slot {
         let work = &mut *work;
         self.take_changes(work, settings);
         let now = Instant::now();
-        let due = work.listed.is_none_or(|listed| now >= listed + self.period(work, settings));
+        let due = work.listed.is_none_or(|listed| now >= self.next_list(listed, work, settings));
         let look = heard.names || due;
+        let before = if due && heard == Heard::default() { self.glance(work) } else { None };
+        if before.is_some() && before == work.glance {
+            work.listed = Some(now);
+            let until = Some(self.next_list(now, work, settings));
+            return (Rest { until, fed: false }, false);
+        }
         if look {
             // Watched first: what comes after the listing is told of.
             work.wanted = work.reader.wanted();
@@ -202,13 +217,14 @@ impl Slot {
             // A new link leads to where nobody was watching when its target was read.
             work.listed = None;
         }
+        work.glance = before.filter(|_| matches!(&outcome, Ok(rest) if !rest.fed));
         let rest = self.judge(work, outcome, heard, due);
         let told = Last::of(&work.reader, tell(&work.reader, now));
         let mut last = lock(&self.last);
         let news = !work.reader.idle() || last.standing != told.standing;
         *last = told;
         drop(last);
-        let scan = work.listed.map_or(now, |listed| listed + self.period(work, settings));
+        let scan = work.listed.map_or(now, |listed| self.next_list(listed, work, settings));
         (Rest { until: rest.until.into_iter().chain([scan]).min(), fed: rest.fed }, news)
     }
 
@@ -229,12 +245,24 @@ impl Slot {
         }
     }
 
-    /// How long a listing holds.
-    fn period(&self, work: &Work, settings: &Settings) -> Duration {
-        if work.watched && self.unheard.load(Ordering::Relaxed) < DEAF_AFTER {
-            return SCAN_BEHIND;
+    /// Whether events come from its directory.
+    fn hears(&self, work: &Work) -> bool {
+        work.watched && self.unheard.load(Ordering::Relaxed) < DEAF_AFTER
+    }
+
+    /// Until when a listing holds.
+    fn next_list(&self, listed: Instant, work: &Work, settings: &Settings) -> Instant {
+        if self.hears(work) {
+            return phase_after(listed, self.number);
         }
-        Duration::from_secs_f64(settings.scan_seconds.max(0.01))
+        listed + Duration::from_secs_f64(settings.scan_seconds.max(0.01))
+    }
+
+    /// How it looks, where that may stand for a look: a link may lead to other directories.
+    fn glance(&self, work: &Work) -> Option<Glance> {
+        let alone = matches!(&work.wanted, Wanted::Directories(all) if all.len() == 1);
+        let may = alone && self.hears(work) && lock(&self.changes).is_empty();
+        may.then(|| work.reader.glance()).flatten()
     }
 
     fn take_changes(&self, work: &mut Work, settings: &Settings) {
@@ -301,6 +329,17 @@ impl Slot {
     }
 }
 
+/// The next moment at which a source of that number is listed behind its events.
+fn phase_after(listed: Instant, number: u64) -> Instant {
+    let begin = *BEGIN;
+    let step = SCAN_BEHIND / PHASES;
+    let phase = step * u32::try_from(number % u64::from(PHASES)).unwrap_or_default();
+    let first = begin + phase;
+    let Some(passed) = listed.checked_duration_since(first) else { return first };
+    let rounds = passed.as_nanos() / SCAN_BEHIND.as_nanos() + 1;
+    first + SCAN_BEHIND * u32::try_from(rounds).unwrap_or(u32::MAX)
+}
+
 fn tell(reader: &Reader, now: Instant) -> Told {
     Told {
         state: reader.state(),
@@ -308,5 +347,27 @@ fn tell(reader: &Reader, now: Instant) -> Told {
         files: reader.files(),
         open_deleted: reader.open_deleted(),
         lag: reader.lag(now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn list_comes_within_ten_seconds_and_those_of_many_sources_together(
+            number: u64, at in 0..10_000_000_u64, later in 0..9_000_u64,
+        ) {
+            let listed = *BEGIN + Duration::from_millis(at);
+            let next = phase_after(listed, number);
+            prop_assert!(next > listed && next <= listed + SCAN_BEHIND);
+            prop_assert_eq!(phase_after(next, number), next + SCAN_BEHIND);
+            let other = phase_after(listed + Duration::from_millis(later), number + u64::from(PHASES) * 3);
+            let apart = other.saturating_duration_since(next);
+            prop_assert_eq!(apart.as_nanos() % SCAN_BEHIND.as_nanos(), 0);
+        }
     }
 }

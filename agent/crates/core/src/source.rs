@@ -4,6 +4,7 @@
 //! `slot` calls [`Reader::step`] when something was heard or a time has come; it reads a little, hands
 //! full batches to the lane, and says when it wants to be called again.
 
+mod glance;
 mod standing;
 
 use std::ffi::OsString;
@@ -27,6 +28,8 @@ use crate::progress::{Milestone, Progress};
 use crate::schedule::Rest;
 use crate::slot::State;
 use crate::terms::Terms;
+
+pub use glance::Glance;
 
 /// Chunks read from one source before others have their turn.
 const CHUNKS: usize = 4;

@@ -1,8 +1,10 @@
 //! The Python door of the agent's data path: conversions and error mapping, nothing else.
 
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use loghub_agent_core::directories::Directories;
 use loghub_agent_core::engine;
 use loghub_agent_core::parsing::time::When;
 use loghub_agent_core::parsing::trial;
@@ -65,6 +67,34 @@ impl Core {
     }
 }
 
+/// Tells on a descriptor that a name came or went in one of some directories.
+#[pyclass(frozen)]
+struct DirectoryWatch {
+    inner: Directories,
+}
+
+#[pymethods]
+impl DirectoryWatch {
+    #[new]
+    fn new() -> PyResult<Self> {
+        let inner = Directories::new()?;
+        Ok(Self { inner })
+    }
+
+    fn fileno(&self) -> i32 {
+        self.inner.as_raw_fd()
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over an owned path")]
+    fn follow(&self, directory: PathBuf) -> PyResult<()> {
+        Ok(self.inner.follow(&directory)?)
+    }
+
+    fn heard(&self) -> PyResult<bool> {
+        Ok(self.inner.heard()?)
+    }
+}
+
 /// What the plan's `multiline` and `shaping` make of sample lines received at a unix time.
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over an owned list")]
@@ -95,5 +125,6 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(try_lines, module)?)?;
     module.add_function(wrap_pyfunction!(why_not, module)?)?;
+    module.add_class::<DirectoryWatch>()?;
     module.add_class::<Core>()
 }

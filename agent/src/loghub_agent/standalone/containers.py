@@ -9,7 +9,7 @@ import os
 import pathlib
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from loghub_agent import pods
@@ -23,6 +23,8 @@ YOUNG_NS: Final = 5_000_000_000
 """A pod that changed that lately is looked into at every look: its containers come one by one."""
 SCAN_SECONDS: Final = 10.0
 """How often pods are looked at where nothing has changed: an old one may get a container."""
+HEARING_SCAN_SECONDS: Final = 30.0
+"""The same where the kernel tells of a container at once: for an event that was missed."""
 _PARTS: Final = 3
 
 
@@ -37,13 +39,22 @@ def changed(pods_dir: pathlib.Path) -> int:
 class Finder:
     """Looks at a pods directory again and again; a pod that stayed as it was costs one call."""
 
-    def __init__(self, pods_dir: pathlib.Path, *, node: str) -> None:
-        self._pods_dir, self._node = pods_dir, node
+    def __init__(
+        self,
+        pods_dir: pathlib.Path,
+        *,
+        node: str,
+        follow: Callable[[str], bool] = lambda _directory: False,
+    ) -> None:
+        """`follow` asks to hear of names that come to a directory; it says whether that is so."""
+        self._pods_dir, self._node, self._follow = pods_dir, node, follow
         self._known: dict[str, tuple[int, pods.Pod]] = {}
         """By directory: when it changed last (ns), and what was in it then."""
         self._quiet: int | None = None
         """When the pods directory changed last, if that and every pod's change were long ago."""
         self._next_scan = 0.0
+        self.hears = False
+        """Whether every pod and container that comes will be heard of."""
 
     def look(self) -> list[pods.Pod] | None:
         """Return what `find` does; None where a look would find nothing else than the last one."""
@@ -51,7 +62,7 @@ class Finder:
         if quiet == self._quiet and now < self._next_scan:
             return None
         found = self.find()
-        self._next_scan = now + SCAN_SECONDS
+        self._next_scan = now + (HEARING_SCAN_SECONDS if self.hears else SCAN_SECONDS)
         youngest = time.time_ns() - YOUNG_NS
         settled = len(self._known) == len(found) and quiet < youngest
         old = all(moment < youngest for moment, _ in self._known.values())
@@ -63,6 +74,7 @@ class Finder:
         # Before looking: what changes while we look counts as new at the next look.
         settled = time.time_ns() - SETTLED_NS
         found = {}
+        self.hears = self._follow(str(self._pods_dir))
         try:
             with os.scandir(self._pods_dir) as entries:
                 for entry in itertools.islice(entries, MAX_PODS):
@@ -91,6 +103,8 @@ class Finder:
 
     def _pod(self, parts: Sequence[str], folder: pathlib.Path) -> pods.Pod:
         namespace, name, uid = parts
+        # Before it is looked into: what comes later is told of.
+        self.hears = self._follow(str(folder)) and self.hears
         return pods.Pod(
             uid=uid,
             log_uid=uid,

@@ -4,10 +4,11 @@ Called by `cli`. With `--once` it ends when the core says that everything is rea
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any, Final
 
 from loghub_agent import (
     admin,
@@ -22,7 +23,7 @@ from loghub_agent import (
     supervisor,
 )
 from loghub_agent.settings import Settings, StandaloneSettings
-from loghub_agent.standalone import containers, documents
+from loghub_agent.standalone import containers, documents, noticing
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +31,10 @@ LOOK_SECONDS: Final = 1.0
 """How often files and directories are looked at. Polling, because a directory of documents may lie
 on a file system that notifies nobody."""
 GLANCE_SECONDS: Final = 0.05
-"""How often only the pods directory's own time is looked at, which changes when a pod comes or
-goes: a pod may live for less than a second. One call of the system, so it costs next to nothing."""
+"""Where the kernel does not tell: how often only the pods directory's own time is looked at, which
+changes when a pod comes or goes. A pod may live for less than a second."""
+REST: Final = 5
+"""After a look so many times its length passes without one, however many pods come and go."""
 IDLE_POLL_SECONDS: Final = 0.2
 """How often the core is asked whether it is done."""
 
@@ -45,7 +48,10 @@ class Agent:
         self._core = core
         self._settings = settings
         self._standalone = standalone
-        self._finder = containers.Finder(settings.pods_dir, node=settings.node)
+        self._notice = noticing.Notice()
+        self._finder = containers.Finder(
+            settings.pods_dir, node=settings.node, follow=self._notice.follow
+        )
         self._documents = documents.Documents(standalone.pipelines)
         self._credentials = documents.CredentialsFile(standalone.credentials)
         self._announced: frozenset[str] = frozenset()
@@ -94,8 +100,12 @@ class Agent:
 
     async def _keep_looking(self) -> None:
         while True:
-            before = containers.changed(self._settings.pods_dir)
+            before, started = containers.changed(self._settings.pods_dir), time.monotonic()
             await self.look()
+            if self._finder.hears:
+                await asyncio.sleep(REST * (time.monotonic() - started))
+                await self._notice.wait(LOOK_SECONDS)
+                continue
             for _ in range(round(LOOK_SECONDS / GLANCE_SECONDS)):
                 await asyncio.sleep(GLANCE_SECONDS)
                 if containers.changed(self._settings.pods_dir) != before:
@@ -145,12 +155,18 @@ class Agent:
         jobs = [self.collecting.run(), self._keep_looking()]
         if self._standalone.once:
             jobs.append(self._until_done(stop))
+        with contextlib.closing(self._notice):
+            delivered = await self._collect(health, stop, jobs)
+        if self._standalone.once:
+            self._judge(finished=self._done and delivered)
+
+    async def _collect(
+        self, health: admin.Health, stop: asyncio.Event, jobs: Sequence[Coroutine[Any, Any, None]]
+    ) -> bool:
         async with admin.serving(self._settings.admin_listen, health):
             await self.look()
             await lifecycle.run_until(stop, *jobs)
-            delivered = await lifecycle.finish(self._core, self._settings.drain_seconds)
-        if self._standalone.once:
-            self._judge(finished=self._done and delivered)
+            return await lifecycle.finish(self._core, self._settings.drain_seconds)
 
     def _judge(self, *, finished: bool) -> None:
         failures = self.failures()

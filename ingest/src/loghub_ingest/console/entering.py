@@ -32,6 +32,7 @@ async def accept(
     Raises:
         SlsError: SessionExpired, CrossSite, PostBodyTooLarge, RequestTimeout, ParameterInvalid.
     """
+    await service.storage.catch_up()
     session, key = whose(request, service, of)
     if request.method not in _READING:
         _check_ours(request, session)

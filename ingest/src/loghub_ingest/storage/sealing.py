@@ -1,11 +1,12 @@
 """Secrets at rest: AES-256-GCM under a key file that may lie outside the data directory.
 
-`metadata` seals every access key's secret before it is written. The file holds 32 random bytes as
-base64; its owner alone may read it, and it is made at the first start.
+The catalogue seals every access key's secret before it is written. The file holds 32 random bytes
+as base64; its owner alone may read it, and it is made at the first start.
 """
 
 import base64
 import binascii
+import contextlib
 import os
 import pathlib
 import secrets
@@ -98,7 +99,10 @@ def _create(file: pathlib.Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    part.rename(file)
+    # Another replica may have made it at the same time: the first one's is everybody's.
+    with contextlib.suppress(FileExistsError):
+        file.hardlink_to(part)
+    part.unlink()
     directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)

@@ -5,10 +5,12 @@ import binascii
 import contextlib
 import dataclasses
 import datetime as dt
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
+import aiohttp
 import pydantic
 
 from loghub_operator import (
@@ -18,12 +20,15 @@ from loghub_operator import (
     conditions,
     events,
     kinds,
+    links,
+    outages,
     pacing,
     queueing,
     reporting,
 )
 from loghub_operator.reconciling import permitting
 from loghub_operator.resources import model, projects
+from slswire import errors
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
 
@@ -31,6 +36,8 @@ Object = Mapping[str, Any]
 _Spec = TypeVar("_Spec", bound=pydantic.BaseModel)
 
 REGION: Final = "loghub"
+_WOKEN_PER_SECOND: Final = 100.0
+"""Of the objects that waited for a service which is back."""
 _ROOT_SECONDS: Final = 10.0
 """A root key that was replaced is used no longer than that."""
 
@@ -47,10 +54,20 @@ class Settings:
     service_account: str = "loghub-operator"
     require_collect: bool = False
     """Whether LogConfigs need the right to collect into their LogStore."""
+    aliases: tuple[str, ...] = ()
+    """Other collectors whose keys on pods the agents read too."""
     project_services: bool = False
     """Whether each bundled project gets a Service of its own name."""
     key_grace_seconds: float = 3600.0
     """How long a rotated key works on: applications read their Secret at a start only."""
+
+
+class AwayError(Exception):
+    """The service at `place` does not answer, or did not a moment ago."""
+
+    def __init__(self, place: Hashable, sentence: str) -> None:
+        super().__init__(sentence)
+        self.place = place
 
 
 class NotReadyError(Exception):
@@ -74,8 +91,14 @@ class Context:
     owner: dict[str, Any] | None = None
     later: Callable[[queueing.Key, float], None] = lambda _key, _seconds: None
     """Brings a key back after seconds; the queue's."""
+    busy: Callable[[queueing.Key], bool] = lambda _key: False
+    """Whether a key is worked on or about to be; the queue's."""
     changed: Callable[[kinds.Kind, Object, Object | None], None] = lambda *_: None
     """Told of an object that changed, and how it was before; has looked at what it concerns."""
+    services: links.Links = dataclasses.field(default_factory=links.Links)
+    """Connections to log services."""
+    away: outages.Outages = dataclasses.field(default_factory=outages.Outages)
+    """Log services that do not answer."""
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
     _root: tuple[float, Credentials] | None = None
@@ -87,6 +110,15 @@ class Context:
         The watch may be late: a reconciler that saw its own last write not would leave it standing.
         """
         self.changed(kind, written, self.cache.put(kind, written))
+
+    def wait_for(self, kind: kinds.Kind, name: str, namespace: str) -> None:
+        """What waits for an object that is being worked on says nothing yet: it is about to change.
+
+        Raises:
+            SoonError: it is.
+        """
+        if self.busy((kind.plural, namespace, name)):
+            raise queueing.SoonError(f"{kind.name} {namespace}/{name} is being worked on")
 
     async def owned_metadata(self, name: str) -> dict[str, Any]:
         """Metadata of an object of the release's namespace, which goes when the release goes."""
@@ -122,7 +154,7 @@ class Context:
     async def write_status(
         self, kind: kinds.Kind, found: Object, status: Mapping[str, Any]
     ) -> None:
-        """Write a status as it is.
+        """Write a status as it is, and tell in an event when it says that the object is ready now.
 
         Raises:
             ClusterError: it may have been written all the same.
@@ -131,8 +163,11 @@ class Context:
         self._unsure.add(key)
         after = await self.cluster.merge(kind, found, {"status": status}, status=True)
         self._unsure.discard(key)
-        if after is not None:
-            self.take(kind, after)
+        if after is None:
+            return
+        self.take(kind, after)
+        if news := conditions.turned_true(found.get("status") or {}, status, "Ready"):
+            await self.events.tell(kind, found, news["reason"], news["message"] or "It is ready.")
 
     async def secret(self, name: str, namespace: str) -> dict[str, str] | None:
         """The texts of a Secret, or None."""
@@ -186,6 +221,7 @@ class Context:
 
         Raises:
             NotReadyError: there is no key, or no bundled service.
+            AwayError: the service does not answer.
         """
         namespace = project["metadata"]["namespace"]
         spec = read(projects.LogProjectSpec, project)
@@ -207,8 +243,35 @@ class Context:
             version="V1" if where.signature == "V1" else "V4",
             region=where.region,
         )
-        async with Client(endpoint, key) as client:
+        trust = links.Trust()
+        session = await self.services.session(trust)
+        noting = self._noting((endpoint.origin(where.project), trust))
+        async with noting, Client(endpoint, key, session=session) as client:
             yield client
+
+    @contextlib.asynccontextmanager
+    async def _noting(self, place: Hashable) -> AsyncIterator[None]:
+        """Around the use of a service: whether it answers, for all who need it."""
+        if sentence := self.away.ask(place):
+            raise AwayError(place, sentence)
+        try:
+            yield
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            sentence = f"The service cannot be reached: {str(fault) or type(fault).__name__}"
+            self.away.failed(place, sentence)
+            raise AwayError(place, sentence) from fault
+        except errors.SlsError:
+            self._wake(place)  # a refusal is an answer
+            raise
+        except BaseException:
+            self.away.gave_up(place)
+            raise
+        self._wake(place)
+
+    def _wake(self, place: Hashable) -> None:
+        waiting = self.away.answered(place)
+        for key in waiting:
+            self.later(key, random.uniform(0.0, len(waiting) / _WOKEN_PER_SECOND))  # noqa: S311
 
 
 def with_conditions(

@@ -86,6 +86,23 @@ class AllowedNamespaces(model.Model):
     selector: model.LabelSelector | None = None
 
 
+DefaultLogStore = Annotated[
+    str,
+    pydantic.Field(
+        min_length=3,
+        max_length=63,
+        json_schema_extra=model.rules(
+            (
+                f"self.matches('{model.LOGSTORE_PATTERN}')",
+                "must be 3 to 63 lower-case letters, digits, '-' or '_', with a letter or digit "
+                "at both ends",
+            )
+        ),
+    ),
+]
+"""A Logstore's name; unlike a LogStore's own it can be changed."""
+
+
 class OptIn(model.Model):
     """What pods may ask for by themselves."""
 
@@ -96,7 +113,7 @@ class OptIn(model.Model):
         default="Enabled", description="Variables aliyun_logs_* and loong_logs_* of containers."
     )
     auto_create_log_stores: bool = True
-    default_log_store: model.LogStoreName | None = pydantic.Field(
+    default_log_store: DefaultLogStore | None = pydantic.Field(
         default=None, description="For pods that ask for collection and name no Logstore."
     )
 

@@ -415,3 +415,32 @@ fn copy_beside_the_current_file_does_not_end_it() {
     }
     assert_eq!(scene.ledger.missing().len(), 0);
 }
+
+#[test]
+fn glance_stays_while_nothing_changes_and_changes_with_everything_else() {
+    let home = home();
+    let mut scene = Scene::start(home.path(), 1, 64 * 1024, Guarantee::AtLeastOnce);
+    let aged = |scene: &Scene| {
+        let past = rustix::fs::Timespec { tv_sec: 1_700_000_000, tv_nsec: 0 };
+        let times = rustix::fs::Timestamps { last_access: past, last_modification: past };
+        let flags = rustix::fs::AtFlags::empty();
+        rustix::fs::utimensat(rustix::fs::CWD, &scene.node.logs, &times, flags).unwrap();
+    };
+    scene.apply(&LINE).unwrap();
+    scene.settle().unwrap();
+    assert_eq!(scene.agent().reader.glance(), None, "the directory has changed only now");
+    let mut known = Vec::new();
+    for change in [None, Some(LINE), Some(ROTATE), Some(Op::Restart), Some(LINE)] {
+        if let Some(op) = &change {
+            scene.apply(op).unwrap();
+            aged(&scene);
+            assert_ne!(scene.agent().reader.glance(), known.last().copied(), "{change:?}");
+        }
+        scene.settle().unwrap();
+        aged(&scene);
+        let glance = scene.agent().reader.glance();
+        assert!(glance.is_some() && !known.contains(&glance.unwrap()), "{change:?}");
+        assert_eq!(scene.agent().reader.glance(), glance);
+        known.extend(glance);
+    }
+}
