@@ -162,3 +162,6 @@ def test_commands_of_a_page_do_what_it_says(shop, page, tmp_path):
         for command in block.commands:
             words = re.sub(rf"\b({'|'.join(filled)})\b", lambda found: filled[found[1]], command)
             ran(shop, words, tmp_path)
+    # A page may have restarted what the next one asks.
+    for each in ("statefulset/loghub-ingest", "deployment/loghub-operator"):
+        shop.kubectl("-n", release.NAMESPACE, "rollout", "status", each, "--timeout=180s")

@@ -30,6 +30,7 @@ WAYS = {
     "yaml": "judged by the models and by a real API server: tests/docs, tests/charts",
     "apiserver": "run against a real API server without nodes: tests/charts/test_pages.py",
     "cluster": "run on a real cluster: tests/e2e/test_pages.py",
+    "shop": "run on a real cluster, with the example's own images: tests/e2e/test_myorder.py",
     "machine": "run as processes of this machine: tests/docs/test_machine.py",
     "questions": "run against the real service: tests/examples/test_myorder.py",
     "session": "a session with the SDK, run as a doctest: tests/ingest/test_sdk_page.py",
