@@ -2,12 +2,14 @@
 
     python bench/scale.py stores [--counts 1,100,1000,10000] [--megabytes 400]
     python bench/scale.py bytes [--gigabytes 1,10,100]
+    python bench/scale.py retention [--counts 100,1000,10000] [--segments 100]
 
 `stores` spreads the same lines over more and more Logstores; `bytes` keeps more and more lines of
 one Logstore, packed, as they are an hour after they came. The directory is filled in process, with
 the same 200 MB of lines again and again, their times spread over a day, and one word that comes
 once; what is measured then is a
-service of its own that starts on it. Prints tables for docs/scale.md. 100 GB take 25 GB of disk.
+service of its own that starts on it. `retention` times a pass over segments that every shard has
+written to. Prints tables for docs/scale.md. 100 GB take 25 GB of disk.
 """
 
 import argparse
@@ -26,7 +28,7 @@ import ingest
 import lz4.block
 
 from harness.ingest import Service
-from loghub_ingest.storage import contract, embedded
+from loghub_ingest.storage import contract, embedded, indexes, records
 from slswire import client, protobuf
 from slswire.model import Log, LogGroup
 
@@ -201,6 +203,50 @@ def row(directory: pathlib.Path) -> dict[str, float]:
     return found | {"disk, GB": files / 1e9}
 
 
+def fill_indexes(directory: pathlib.Path, count: int, segments_made: int) -> int:
+    """Closed segments with a log group of every shard each, by their indexes; when they came."""
+    storage = embedded.Embedded(directory)
+    every = stores(storage, count)
+    storage.close()
+    received = time.time_ns()
+    for number in range(1, segments_made + 1):
+        log = directory / "segments" / f"{number:012d}.log"
+        log.write_bytes(records.MAGIC)
+        listed = [
+            (store.ident, shard.number, [_entry(shard.first_sequence + number, received, number)])
+            for store in every
+            for shard in store.shards
+        ]
+        indexes.write(log.with_suffix(".idx"), log.stat().st_size, listed)
+    return received
+
+
+def _entry(sequence: int, received: int, segment: int) -> contract.Entry:
+    moment = received // 1_000_000_000
+    return contract.Entry(sequence, received, 4000, 10, moment, moment, segment, 8, 1000)
+
+
+def retention(counts: Sequence[int], segments_made: int) -> None:
+    """What a pass of retention takes, before, when and after everything expires."""
+    print(f"| Logstores | a pass, ms | the one in which {segments_made} segments expire, s |")
+    print("|---:|---:|---:|")
+    for count in counts:
+        root = pathlib.Path(tempfile.mkdtemp(prefix="loghub-bench-", dir=ingest.ROOT / "build"))
+        received = fill_indexes(root / "data", count, segments_made)
+        storage = embedded.Embedded(root / "data")
+        storage.trim(received)  # what was just closed is looked at once
+        usual, expiring = (_cpu(storage, received + days * contract.DAY) for days in (1, 31))
+        storage.close()
+        shutil.rmtree(root)
+        print(f"| {count:,} | {usual * 1000:,.2f} | {expiring:,.1f} |", flush=True)
+
+
+def _cpu(storage: embedded.Embedded, now: int) -> float:
+    started = time.process_time()
+    storage.trim(now)
+    return time.process_time() - started
+
+
 def table(kind: str, counts: Sequence[int], fill: Callable[[pathlib.Path, int], None]) -> None:
     """Fill, measure and print, one size after the other."""
     rows: dict[int, dict[str, float]] = {}
@@ -220,14 +266,17 @@ def table(kind: str, counts: Sequence[int], fill: Callable[[pathlib.Path, int], 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["stores", "bytes"])
+    parser.add_argument("what", choices=["stores", "bytes", "retention"])
     parser.add_argument("--counts", default="1,100,1000,10000")
     parser.add_argument("--megabytes", type=int, default=400)
+    parser.add_argument("--segments", type=int, default=100)
     parser.add_argument("--gigabytes", default="1,10")
     options = parser.parse_args()
     (ingest.ROOT / "build").mkdir(exist_ok=True)
-    if options.what == "stores":
-        counts = [int(each) for each in options.counts.split(",")]
+    counts = [int(each) for each in options.counts.split(",")]
+    if options.what == "retention":
+        retention(counts, options.segments)
+    elif options.what == "stores":
         table("stores", counts, lambda path, count: fill_stores(path, count, options.megabytes))
     else:
         table("GB", [int(each) for each in options.gigabytes.split(",")], fill_bytes)

@@ -166,8 +166,8 @@ def main() -> int:
             os.environ["KUBECONFIG"] = harness("kubeconfig")
             path = os.environ["PATH"]
             os.environ["PATH"] = f"{pathlib.Path(harness('tool', 'kubectl')).parent}:{path}"
-        with step("Images: operator, agent, ingest, and one for examples"):
-            images.build()
+        with step("Images: operator, agent, ingest"):
+            images.build(images.PROGRAMS)
         with step(f"helm install loghub charts/loghub --namespace {NAMESPACE}"):
             install()
         with step("kubectl apply -f examples/quickstart"):

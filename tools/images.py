@@ -1,6 +1,7 @@
 """Builds the images: packages installed outside, copied in, tagged by what they hold.
 
-The three programs, and `myorder` for the example's programs that use the official SDK.
+The three programs, and two of the example: `myorder` with what its programs in Python and C and its
+page need, and `myorder-core`, which is in Java (`example_images`).
 
     python tools/images.py stage      installs into build/images/<program>/opt
     python tools/images.py build      stages, then builds those whose tag is not there yet
@@ -15,19 +16,27 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+
+import example_images
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "images"
 PROGRAMS = ("operator", "agent", "ingest")
-EXAMPLE = "myorder"
+EXAMPLE, CORE = "myorder", "myorder-core"
 UV = str(ROOT / ".tools" / "bin" / "uv")
 VERSION = "0.1.0"
 WORKLOAD = "docker.io/library/python:3.11-slim-bookworm"
 """What the examples run. A cluster without a registry gets the local base image by that name."""
 
 _SOURCES = ("wire", "operator", "agent", "ingest", "images", "Cargo.lock", "uv.lock")
-_SOURCES += ("tools/images.py",)
-_SOURCES += ("examples/myorder/Dockerfile",)
+_SOURCES += (
+    "tools/images.py",
+    "tools/example_images.py",
+    "tests/clients/maven",
+    "tests/clients/npm",
+)
+_SOURCES += ("examples/myorder/Dockerfile", "examples/myorder/payment", "examples/myorder/core")
 
 
 def tag() -> str:
@@ -79,10 +88,28 @@ def stage(program: str) -> pathlib.Path:
 
 
 def stage_example() -> pathlib.Path:
-    """Install the official SDK alone; the example's programs come in a ConfigMap."""
+    """What its programs need; those in Python come in a ConfigMap."""
     context = OUT / EXAMPLE
     _install(context, "--only-group", EXAMPLE)
-    return _finish(context, ROOT / "examples" / EXAMPLE / "Dockerfile")
+    example_images.add_payment(context / "opt" / "bin")
+    example_images.add_browser_sdk(context / "opt" / "web")
+    return _finish(context, example_images.EXAMPLE / "Dockerfile")
+
+
+def stage_core() -> pathlib.Path:
+    """The example's core system with a Java runtime of its own."""
+    context = OUT / CORE
+    shutil.rmtree(context, ignore_errors=True)
+    context.mkdir(parents=True)
+    example_images.stage_core(context / "opt")
+    shutil.copy(example_images.EXAMPLE / "core" / "Dockerfile", context / "Dockerfile")
+    return context
+
+
+def _staged(program: str) -> pathlib.Path:
+    if program == CORE:
+        return stage_core()
+    return stage_example() if program == EXAMPLE else stage(program)
 
 
 def _install(context: pathlib.Path, *chosen: str) -> None:
@@ -112,15 +139,15 @@ def _start_with_the_images_python(script: pathlib.Path) -> None:
         script.write_bytes(b"#!/usr/bin/env python3" + line_end + rest)
 
 
-def build() -> None:
-    """Build and load every image of the current tag."""
-    for program in (*PROGRAMS, EXAMPLE):
+def build(chosen: Sequence[str] = (*PROGRAMS, EXAMPLE, CORE)) -> None:
+    """Build and load images of the current tag."""
+    for program in chosen:
         started = time.monotonic()
         image = name(program)
         if _harness("has-image", image).returncode == 0:
             print(f"{image} is there", flush=True)
         else:
-            context = stage_example() if program == EXAMPLE else stage(program)
+            context = _staged(program)
             _harness(
                 "build-image",
                 "--tag",
@@ -148,9 +175,8 @@ def main() -> int:
     """Do what the one argument says."""
     match sys.argv[1:]:
         case ["stage"]:
-            for program in PROGRAMS:
-                print(stage(program))
-            print(stage_example())
+            for program in (*PROGRAMS, EXAMPLE, CORE):
+                print(_staged(program))
         case ["build"]:
             build()
         case ["tag"]:

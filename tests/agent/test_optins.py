@@ -11,10 +11,17 @@ from hypothesis import strategies as st
 from loghub_agent import hearing, optins, planning, pods
 
 
+def document(asked):
+    """As it stands in a report."""
+    return {"optIns": asked.opt_ins, "problems": asked.problems, "errors": asked.errors}
+
+
 def reported(make_pod, *annotated, gone=False):
-    return optins.report(
-        planning.Resident(make_pod(name, namespace, annotations=annotations), gone=gone)
-        for namespace, name, annotations in annotated
+    return document(
+        optins.report(
+            planning.Resident(make_pod(name, namespace, annotations=annotations), gone=gone)
+            for namespace, name, annotations in annotated
+        )
     )
 
 
@@ -29,7 +36,7 @@ def container(name="app", **variables):
 def asked(make_pod, *containers, **annotations):
     """The report about one pod."""
     pod = make_pod(containers=containers, annotations=annotations)
-    return optins.report([planning.Resident(pod)])
+    return document(optins.report([planning.Resident(pod)]))
 
 
 def problems(report):
@@ -160,15 +167,33 @@ def test_loong_prefix_wins_variable_by_variable(make_pod):
         ("aliyun_logs_web_tags", "a", "name=value"),
         ("aliyun_logs_web_logstoremode", "fast", "standard or query"),
         ("aliyun_logs_web_machinegroup", "g1", "every node"),
-        ("aliyun_logs_web_jsonfile", "true", "not collected yet"),
+        ("aliyun_logs_web_jsonfile", "true", "goes with a path"),
+        ("aliyun_logs_web_dockerfile", "true", "goes with a path"),
+        ("aliyun_logs_web_detail", "{}", "LogConfig"),
+        ("aliyun_logs_web_product", "x", "_project and _logstore"),
+        ("aliyun_logs_web_language", "go", "spec.multiline"),
         ("aliyun_logs_web_other", "x", "nobody knows"),
         ("aliyun_logs_Upper", "stdout", "lower-case"),
         ("aliyun_logs_", "stdout", "lower-case"),
-        ("aliyun_logs_files", "/app/*.log", "not collected yet"),
+        ("aliyun_logs_files", "app/*.log", "is relative"),
+        ("aliyun_logs_files", "/app/../etc/x", "'..'"),
+        ("aliyun_logs_files", "/app/", "names a directory"),
+        ("aliyun_logs_files", "/**/*.log", "whole file system"),
+        ("aliyun_logs_files", "/a/**/b/**/*.log", "too deep"),
+        ("aliyun_logs_files", "/a/*/*/*/*/*.log", "too deep"),
+        ("aliyun_logs_files", "/a/[z-a].log", "no set of characters"),
+        ("aliyun_logs_files", "/a/{b,c}.log", "several paths"),
+        ("aliyun_logs_files", "/proc/1/environ", "the kernel's"),
         ("aliyun_logs_files", "yes", "stdout-only"),
         ("aliyun_logs_lone_ttl", "3", "aliyun_logs_lone=stdout"),
         ("aliyun_logs_secret", None, "Secret"),
-        ("loghub.dev/parser", "json", "LogConfig"),
+        ("loghub.dev/parser", "xml", "LogConfig"),
+        ("loghub.dev/multiline", "Cobol", "Java"),
+        ("loghub.dev/multiline", "^a\tb", "no pattern"),
+        ("loghub.dev/multiline", "middle:x", "Java"),
+        ("loghub.dev/files", "/app/*.log,app.log", "is relative"),
+        ("loghub.dev/files", "", "is relative"),
+        ("loghub.dev/files", ",".join(f"/app/{n}" for n in range(17)), "at most 16"),
         ("loghub.dev/logstor", "web", "known are"),
         ("loghub.dev/exclude", "yes", "true or false"),
         ("loghub.dev/stdout", "yes", "stderr"),
@@ -183,7 +208,8 @@ def test_bad_key_is_one_problem_and_the_others_work(make_pod, name, value, words
     [problem] = report["problems"]
     assert (problem["pod"], problem["key"]) == ("orders-1", name)
     assert words in problem["message"]
-    assert [entry["logstore"] for entry in report["optIns"]] == ["orders", "web"]
+    outputs = [each["logstore"] for each in report["optIns"] if not each.get("files")]
+    assert outputs == ["orders", "web"]
 
 
 def test_variable_speaks_for_its_container_only(make_pod, make_pipeline):
@@ -192,6 +218,18 @@ def test_variable_speaks_for_its_container_only(make_pod, make_pipeline):
     assert not collected(make_pipeline, pod, opt_in("web", via=["Annotation"]))
     assert not collected(make_pipeline, pod, opt_in("web", projects=["other"]))
     assert not collected(make_pipeline, pod, opt_in("orders"))
+
+
+def test_every_name_of_the_logstore_counts(make_pod, make_pipeline):
+    pod = make_pod(
+        containers=(
+            container("a", aliyun_logs_web="stdout"),
+            container("b", **{"aliyun_logs_web-access": "stdout"}),
+            container("c", aliyun_logs_other="stdout"),
+        )
+    )
+    found = collected(make_pipeline, pod, opt_in("web", otherNames=["web-access"]))
+    assert set(found) == {"a", "b"}
 
 
 def test_streams_and_tags_are_the_containers_own(make_pod, make_pipeline):
@@ -278,16 +316,25 @@ def test_no_key_of_a_pod_breaks_the_agent_or_hides_a_good_one(make_pod, variable
     )
     said, _ = hearing.heard(pod)
     assert [wish.logstore for wish in said["good"].wishes][-1:] == ["fine"]
-    json.dumps(optins.report([planning.Resident(pod)]))
+    json.dumps(document(optins.report([planning.Resident(pod)])))
 
 
 def test_example_has_no_problem_and_goes_where_it_says():
     text = (pathlib.Path(__file__).parents[2] / "examples/own-keys/shop.yaml").read_text()
-    [document] = [each for each in yaml.safe_load_all(text) if each["kind"] == "Pod"]
-    document["metadata"]["uid"] = "u"
-    said, found = hearing.heard(pods.from_object(document))
-    assert not found
-    asks = {name: [wish.logstore for wish in each.wishes] for name, each in said.items()}
-    assert asks == {"nginx": ["web_access"], "audit": ["audit"], "cache": [], "helper": []}
+    found = [each for each in yaml.safe_load_all(text) if each["kind"] == "Pod"]
+    asks = {}
+    for document in found:
+        document["metadata"]["uid"] = "u"
+        said, problems = hearing.heard(pods.from_object(document))
+        assert not problems
+        asks |= {name: list(map(str, each.wishes)) for name, each in said.items()}
+    assert asks == {
+        "nginx": ["web_access"],
+        "audit": ["audit"],
+        "cache": [],
+        "helper": [],
+        "app": ["batch (/srv/batch/*.log)", "runs (/srv/batch/run.log)"],
+    }
+    said, _ = hearing.heard(pods.from_object(found[0]))
     assert [name for name, each in said.items() if each.excluded] == ["cache"]
     assert said["helper"].tags == (("team", "shop"),)

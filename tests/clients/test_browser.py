@@ -1,5 +1,7 @@
 """The official browser tracker, unmodified, in a real Chromium on a page of another origin."""
 
+import asyncio
+import concurrent.futures
 import http.server
 import threading
 import time
@@ -141,6 +143,33 @@ def test_what_waits_is_sent_when_the_page_closes(page, host, arrived):
     page.close(run_before_unload=True)
     (log,) = arrived(1)
     assert log["event"] == "leave"
+
+
+def test_log_goes_signed_with_a_temporary_key_to_a_store_without_tracking(
+    page, host, service, sdk, arrived
+):
+    sdk.update_logstore(PROJECT, STORE, enable_tracking=False)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # this one runs Playwright's loop
+        key = thread.submit(lambda: asyncio.run(_temporary_key(service))).result()
+    page.evaluate(
+        "([host, key]) => { const one = tracker(host);"
+        " const options = {refreshSTSToken: async () => Object.assign(options, key)};"
+        " one.useStsPlugin(stsPlugin(options));"
+        " one.sendImmediate({event: 'paid', text: '日本 😀'}); }",
+        [host, key],
+    )
+    (log,) = arrived(1)
+    assert (log["event"], log["text"], log["__topic__"]) == ("paid", "日本 😀", "page")
+
+
+async def _temporary_key(service: Service) -> dict[str, str]:
+    async with service.client() as client:
+        key = await client.create_token(PROJECT, ["write"])
+    return {
+        "accessKeyId": key.access_key_id,
+        "accessKeySecret": key.access_key_secret,
+        "securityToken": key.security_token,
+    }
 
 
 def test_image_is_an_image_and_a_log(page, host, arrived):

@@ -18,21 +18,14 @@ import yaml
 
 from loghub_agent.config import plan
 from loghub_operator.resources import crds
+from stage import pages
 
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import reference_pages  # noqa: E402 - a tool, found by the line above
 
-PAGES = sorted(
-    (
-        *ROOT.glob("docs/**/*.md"),
-        *ROOT.glob("examples/**/*.md"),
-        ROOT / "README.md",
-        ROOT / "charts" / "loghub" / "README.md",
-        ROOT / "CONTRIBUTING.md",
-    )
-)
+PAGES = pages.PAGES
 KUBERNETES = "1.35"
 MODELS = {kind.name: kind.spec for kind in crds.KINDS if kind.spec is not None}
 
@@ -91,14 +84,9 @@ OTHERS = frozenset(
 
 def blocks(*languages: str) -> Iterator[tuple[str, str]]:
     """Where, and the text of, each fenced block in one of the languages."""
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        for found in re.finditer(r"(?ms)^( *)```(\w+)\n(.*?)^\1```", text):
-            if found.group(2) in languages:
-                line = text.count("\n", 0, found.start()) + 1
-                indent = len(found.group(1))
-                body = "\n".join(each[indent:] for each in found.group(3).splitlines())
-                yield f"{page.relative_to(ROOT)}:{line}", body
+    for each in pages.blocks():
+        if each.language in languages:
+            yield str(each), each.text
 
 
 def check(document: dict) -> None:
@@ -299,3 +287,37 @@ def test_commands_in_tables_and_sentences_are_taken_too():
 def test_a_misspelt_command_would_be_found(line):
     [words] = commands(line)
     assert fault_of(words)
+
+
+def test_every_block_of_the_pages_is_of_one_way_that_says_who_runs_it():
+    found = list(pages.blocks())
+    for each in found:
+        way, _, reason = each.way.partition(",")
+        assert way in pages.WAYS, f"{each}: put `<!-- test: WAY -->` above it ({each.way!r})"
+        # What nobody runs has a reason of its own.
+        assert way != "outside" or reason.strip(), each
+        if way in {"apiserver", "cluster", "shop", "questions", "make"}:
+            assert each.language == "sh", each
+            assert each.commands, each
+    fences = sum(
+        line.strip().startswith("```")
+        for page in pages.PAGES
+        for line in page.read_text().splitlines()
+    )
+    assert fences == 2 * len(found), "a fenced block that the inventory does not see"
+
+
+def test_each_way_has_the_test_that_it_names():
+    for way, told in pages.WAYS.items():
+        for path in re.findall(r"tests/[\w/]+(?:\.py)?", told):
+            assert (ROOT / path).exists(), (way, path)
+    outside = list(pages.blocks("outside"))
+    assert len(outside) <= 2, "more commands that no test runs: find a way for them"
+
+
+def test_what_pages_say_of_make_are_targets_of_the_makefile():
+    listed = [words for each in pages.blocks("make") for words in each.commands]
+    assert {words.split()[0] for words in listed} == {"make"}
+    trying = re.search(r"(?m)^try:.*\n\t@\$\(PY\) (\S+)", (ROOT / "Makefile").read_text())
+    assert trying is not None
+    assert trying[1] == "tools/try_it.py"  # which tests/test_try.py runs

@@ -35,6 +35,10 @@ def until_all(reader: Service, store: str, namespace: str, last: int) -> list[se
     return waiting.until(f"lines 1 to {last} in {store}", look, seconds=120, every=1)
 
 
+def sorted_numbers(records: list[service.Record]) -> list[int]:
+    return sorted(service.numbers(records))
+
+
 def until_warned(cluster: Cluster, namespace: str, pod: str) -> list[dict]:
     """The Warning events of ours on a pod, once there is one."""
 
@@ -108,3 +112,61 @@ def test_namespaces_default_pod_and_container_win_in_that_order(installed, names
         "of-pod": {("layered", "app")},
         "of-container": {("layered", "side")},
     }
+
+
+WRITE = """
+import os, time
+for path in ("/srv/own/app.log", "/data/app.log"):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", buffering=1) as file:
+        for number in range(1, 21):
+            print(f"line {number:07d}", file=file)
+print("line 0000099", flush=True)
+time.sleep(3600)
+"""
+"""Lines 1 to 20 in a volume and in the container's own file system, and another to its output."""
+
+
+def test_files_are_asked_for_by_variable_and_annotation_until_the_pod_goes(
+    installed, namespace, service
+):
+    pod = with_variables(
+        workloads.pod(
+            "writer",
+            namespace,
+            ["python3", "-c", WRITE],
+            annotations={
+                "loghub.dev/logstore": "data",
+                "loghub.dev/stdout": "false",
+                "loghub.dev/files": "/data/*.log, data/other.log",
+            },
+        ),
+        aliyun_logs_own="/srv/**/*.log",
+        aliyun_logs_own_tags="team=shop",
+    )
+    pod["spec"]["volumes"] = [{"name": "data", "emptyDir": {}}]
+    pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    installed.apply(
+        workloads.project("app", namespace, projectName=namespace),
+        with_container(pod, "side", workloads.counting(1001, 1020)),
+    )
+    own = until_all(service, "own", namespace, 20)
+    data = until_all(service, "data", namespace, 20)
+    assert sorted_numbers(own) == sorted_numbers(data) == list(range(1, 21))
+    assert {record.tags["__path__"] for record in own} == {"/srv/own/app.log"}
+    assert {record.tags["__path__"] for record in data} == {"/data/app.log"}
+    assert {record.tags["_container_name_"] for record in own} == {"app"}
+    assert {record.tags["team"] for record in own} == {"shop"}
+    [event] = until_warned(installed, namespace, "writer")
+    assert "loghub.dev/files" in event["message"]
+    assert "'data/other.log'" in event["message"]
+    found = [each["metadata"]["name"] for each in installed.list("logconfig", "-n", namespace)]
+    assert sorted(name.partition(".")[0] for name in found) == ["optin-data", "optin-own"]
+    installed.kubectl("-n", namespace, "delete", "pod/writer", "--timeout=60s")
+    waiting.until(
+        "nobody asks any more",
+        lambda: not installed.list("logconfig", "-n", namespace),
+        seconds=120,
+        every=1,
+    )
+    assert installed.get("logstore", "own", namespace) is not None

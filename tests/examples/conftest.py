@@ -11,11 +11,12 @@ import pathlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import yaml
 
+from harness import relay
 from harness.ingest import DOMAIN, ROOT_KEY, Service
 from loghub_operator import compiling, logstores
 from loghub_operator.resources import configs, stores
@@ -24,6 +25,10 @@ from stage import waiting
 
 ROOT = pathlib.Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "myorder"
+sys.path.insert(0, str(ROOT / "tools"))
+
+import example_images  # noqa: E402 - a tool, found by the line above
+
 PROJECT = "myorder"
 SPAN_SECONDS = 1200
 """As long as the story's cycle: the span has the same numbers at any time of the day."""
@@ -74,11 +79,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     try:
         asyncio.run(_provision(service))
         running.append(_agent(place, service))
-        running.append(_program("phases.py", service))
+        running.append(program("phases.py", service))
         _printed(place, made)
         writing = [
-            _program("orders.py", service, f"--begin={made.begin}", f"--end={made.end}"),
-            _program("clicks.py", service, f"--begin={made.begin}", f"--end={made.clicks_end}"),
+            program("orders.py", service, f"--begin={made.begin}", f"--end={made.end}"),
+            program("clicks.py", service, f"--begin={made.begin}", f"--end={made.clicks_end}"),
         ]
         assert [each.wait(timeout=90) for each in writing] == [0, 0]
         yield made
@@ -121,7 +126,8 @@ def _agent(place: pathlib.Path, service: Service) -> subprocess.Popen[bytes]:
         pipeline = compiling.pipeline(metadata, spec, (name, known[name]), where)
         # Without Kubernetes a container is known by its log's path alone: no labels.
         app = pipeline["select"].pop("podLabels")["matchLabels"]["app"]
-        pipeline["select"]["containerNames"] = [f"{app}-{spec.selector.container_names[0]}"]
+        named = spec.selector.container_names
+        pipeline["select"]["containerNames"] = [f"{app}-{each}" for each in named]
         document = {
             "apiVersion": "loghub.dev/v1alpha1",
             "kind": "LogPipeline",
@@ -139,45 +145,72 @@ def _agent(place: pathlib.Path, service: Service) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stderr=log)
 
 
-def _program(name: str, service: Service, *arguments: str) -> subprocess.Popen[bytes]:
-    """A program with the SDK; `PROJECT.sls.test` leads to the service, by a proxy."""
-    environment = {key: value for key, value in os.environ.items() if key.lower() != "no_proxy"}
-    environment |= {
-        "HTTP_PROXY": service.url,
-        "http_proxy": service.url,
+def _environment() -> dict[str, str]:
+    """What a container of the example gets from the project's Secret and from its own image."""
+    return {
         "ENDPOINT": f"http://{DOMAIN}",
         "PROJECT": PROJECT,
         "ACCESS_KEY_ID": ROOT_KEY.access_key_id,
         "ACCESS_KEY_SECRET": ROOT_KEY.access_key_secret,
+        "STORY": str(EXAMPLE / "programs" / "story.csv"),
+        "PAGE": str(EXAMPLE / "page"),
     }
+
+
+def program(name: str, service: Service, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
+    """A program in Python; `PROJECT.sls.test` leads to the service, by a proxy."""
+    environment = {key: value for key, value in os.environ.items() if key.lower() != "no_proxy"}
+    environment |= {"HTTP_PROXY": service.url, "http_proxy": service.url}
     command = [sys.executable, str(EXAMPLE / "programs" / name), *arguments]
-    return subprocess.Popen(command, env=environment)
+    return subprocess.Popen(command, env=environment | _environment() | more)
 
 
 def _printed(place: pathlib.Path, shop: Shop) -> None:
-    """Each container of the example prints its hour, and its lines become a container's log."""
+    """Each container of the example that prints does its span, into a container's log."""
+    span = (f"--begin={shop.begin}", f"--end={shop.end}")
+    run = (sys.executable, str(EXAMPLE / "programs" / "run.py"))
+    payment = example_images.add_payment(place / "bin")
     for found in manifests("3-programs.yaml"):
+        if found["kind"] != "Deployment":
+            continue
         app = found["metadata"]["name"]
         for container in found["spec"]["template"]["spec"]["containers"]:
-            command = container["command"]
-            if not command[1].endswith("run.py"):
-                continue
-            program = EXAMPLE / "programs" / "run.py"
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    program,
-                    *command[2:],
-                    f"--begin={shop.begin}",
-                    f"--end={shop.end}",
-                ],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            log = place / "pods" / f"myorder_{app}_{app}" / f"{app}-{container['name']}" / "0.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(_runtime(done.stdout, "stdout") + _runtime(done.stderr, "stderr"))
+            where = (place, app, container["name"])
+            match container.get("command", []):
+                case ["python3", "/programs/run.py", name]:
+                    _container(where, (*run, name, *span))
+                case ["/opt/sdk/bin/payment"]:
+                    _container(
+                        where, (str(payment), "--begin", str(shop.begin), "--end", str(shop.end))
+                    )
+                case [] if container["image"].startswith("loghub.local/myorder-core:"):
+                    _core(where, shop)
+
+
+def _container(where: tuple[pathlib.Path, str, str], command: Sequence[str]) -> None:
+    environment = os.environ | _environment()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    _log(where, done)
+
+
+def _core(where: tuple[pathlib.Path, str, str], shop: Shop) -> None:
+    """The Java program as its image holds it. The Java SDK allows no port in an endpoint."""
+    command = example_images.stage_core(where[0] / "core")
+    done = relay.run(
+        [*command, "--begin", str(shop.begin), "--end", str(shop.end)],
+        shop.service.port,
+        (DOMAIN, f"{PROJECT}.{DOMAIN}"),
+        environment=_environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    _log(where, done)
+
+
+def _log(where: tuple[pathlib.Path, str, str], done: subprocess.CompletedProcess[str]) -> None:
+    place, app, container = where
+    log = place / "pods" / f"myorder_{app}_{app}" / f"{app}-{container}" / "0.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(_runtime(done.stdout, "stdout") + _runtime(done.stderr, "stderr"))
 
 
 def _runtime(text: str, stream: str) -> str:
@@ -199,11 +232,11 @@ def found(shop: Shop, store: str, query: str) -> list[dict[str, str]]:
     return asyncio.run(ask())
 
 
-def until(shop: Shop, store: str, count: int) -> int:
-    """The number of records of a store, once there are that many."""
+def until(shop: Shop, store: str, count: int, query: str = "*") -> int:
+    """The number of records of a store that match, once there are that many."""
 
     def look() -> int:
-        [row] = found(shop, store, "* | SELECT count(*) AS n")
+        [row] = found(shop, store, f"{query} | SELECT count(*) AS n")
         return int(row["n"]) if int(row["n"]) >= count else 0
 
     return int(waiting.until(f"{count} records in {store}", look, seconds=60, every=0.3))

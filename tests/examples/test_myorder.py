@@ -72,6 +72,10 @@ def delivered(shop) -> list[world.Visit]:
     return [each for each in found if each.number in sent]
 
 
+def events(shop) -> list[world.Event]:
+    return world.events(shop.begin, shop.end)
+
+
 def printed(shop, store: str) -> list[str]:
     program, stream = STREAMS[store]
     return [t for _, s, t in lines.PROGRAMS[program](shop.begin, shop.end) if s == stream]
@@ -92,6 +96,37 @@ def test_every_line_arrives_once_and_parsed(shop, store):
     assert wanted
     assert fixtures.until(shop, store, len(wanted)) == len(wanted)
     assert fixtures.found(shop, store, "__raw_log__: *") == []
+
+
+def test_payments_of_the_program_in_c_arrive_whole(shop):
+    sent = created(shop)
+    assert fixtures.until(shop, "pay", len(sent)) == len(sent)
+    assert fixtures.found(shop, "pay", "__raw_log__: *") == []
+    rows = fixtures.found(shop, "pay", "* | SELECT result, count(*) AS n GROUP BY result")
+    declined = sum(each.reason == "payment declined" for each in sent)
+    assert declined
+    told = {row["result"]: int(row["n"]) for row in rows}
+    assert told == {"declined": declined, "paid": len(sent) - declined}
+    [one] = fixtures.found(shop, "pay", f'order: "{sent[0].order}"')
+    assert (one["__FILE__"], one["amount"]) == ("payment.c", str(sent[0].amount))
+    source = (fixtures.EXAMPLE / "payment" / "payment.c").read_text().splitlines()
+    assert "DEBUG_LOG" in source[int(one["__LINE__"]) - 1]
+
+
+def test_the_program_in_java_traces_on_stdout_and_logs_by_its_appender(shop):
+    told = events(shop)
+    traced, logged = "item: *", "__topic__: core"
+    assert fixtures.until(shop, "server-app", len(told), traced) == len(told)
+    assert fixtures.until(shop, "server-app", len(told), logged) == len(told)
+    assert fixtures.found(shop, "server-app", "__raw_log__: *") == []
+    failed = [each for each in told if each.visit.reason == "system error"]
+    failed = [each for each in failed if each.state == "failed"]
+    errors = fixtures.found(shop, "server-app", f"{logged} and level: ERROR")
+    assert {each["order"] for each in errors} == {each.visit.order for each in failed}
+    for each in errors:
+        assert each["throwable"].startswith("myorder.Core$OrderFailedException: no answer for o")
+        assert "java.io.IOException: connect()" in each["throwable"]
+        assert each["session"] in {visit.visit.session for visit in failed}
 
 
 def test_channels_are_told_apart_by_registrations_and_by_orders(shop):
@@ -157,6 +192,13 @@ def test_failed_orders_are_traced_to_reasons_errors_and_clicks(shop):
     fixtures.until(shop, "deliver-error", len(errors))
     rows = answers(shop, heading, "deliver-error")
     assert [(row["errorcode"], int(row["errors"])) for row in rows] == [("20045", len(errors))]
+    fixtures.until(shop, "server-app", len(events(shop)), "__topic__: core")
+    rows = answers(shop, heading, "server-app")
+    got = {(row["level"], row["reason"]): int(row["orders"]) for row in rows}
+    reasons = [each.reason for each in failed]
+    assert got == collections.Counter(
+        ("ERROR" if each == "system error" else "WARN", each) for each in reasons
+    )
     fixtures.until(shop, "wechat-error", len(printed(shop, "wechat-error")))
     [level] = answers(shop, heading, "wechat-error")
     assert (level["level"], int(level["errors"])) == ("error", len(printed(shop, "wechat-error")))
@@ -168,9 +210,9 @@ def test_failed_orders_are_traced_to_reasons_errors_and_clicks(shop):
 
 
 def test_the_commands_that_show_lines_answer_too(shop):
-    fixtures.until(shop, "pay", len(printed(shop, "pay")))
+    fixtures.until(shop, "pay", len(created(shop)))
     shown = [each for found in questions().values() for each in found if each[0] == "logs"]
-    assert len(shown) == 2
+    assert len(shown) == 3
     for command in shown:
         words = [each for each in command if each not in ("-n", "myorder")]
         words[words.index("--since") + 1] = "2h"
@@ -181,7 +223,7 @@ def test_the_commands_that_show_lines_answer_too(shop):
 
 def test_one_order_can_be_followed_through_the_stores(shop):
     one = delivered(shop)[0]
-    for store in ("order", "pay", "delivery", "deliver-app"):
+    for store in ("order", "pay", "delivery", "deliver-app", "server-app"):
         assert fixtures.found(shop, store, f'"{one.order}"'), store
 
 
@@ -201,15 +243,34 @@ def test_both_kinds_of_span_are_the_same_story(tmp_path):
     assert "--begin and --end go together" in done.stderr
 
 
+def test_other_languages_read_the_story_that_is_told():
+    table = (fixtures.EXAMPLE / "programs" / "story.csv").read_text().splitlines()
+    assert table == list(world.table()), "python3 world.py > story.csv"
+
+
+def test_the_java_program_is_tested_with_the_versions_that_it_names():
+    def versions(path: pathlib.Path) -> dict[str, str]:
+        found = r"<artifactId>(.*)</artifactId>\s*<version>(.*)</version>\s*</dependency>"
+        return dict(re.findall(found, path.read_text()))
+
+    named = versions(fixtures.EXAMPLE / "core" / "pom.xml")
+    tested = versions(fixtures.ROOT / "tests" / "clients" / "maven" / "pom.xml")
+    assert named
+    assert named.items() <= tested.items()
+
+
 @pytest.mark.skipif(shutil.which("go") is None, reason="kubectl is built from source by Go")
 def test_the_example_renders_by_kustomize_with_every_program():
     command = [str(binaries.path("kubectl")), "kustomize", str(fixtures.EXAMPLE)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = [each for each in yaml.safe_load_all(done.stdout) if each]
-    [config] = [each for each in found if each["kind"] == "ConfigMap"]
-    programs = {path.name for path in (fixtures.EXAMPLE / "programs").glob("*.py")}
-    assert set(config["data"]) == programs
+    made = {each["metadata"]["name"]: each for each in found if each["kind"] == "ConfigMap"}
+    for name, config in made.items():
+        folder = fixtures.EXAMPLE / name.rpartition("-")[0]
+        assert set(config["data"]) == {each.name for each in folder.glob("*.*")}
     for each in found:
         if each["kind"] == "Deployment":
             pod = each["spec"]["template"]["spec"]
-            assert pod["volumes"][0]["configMap"]["name"] == config["metadata"]["name"]
+            volumes = [volume for volume in pod["volumes"] if "configMap" in volume]
+            assert volumes[0]["name"] == "programs"
+            assert {volume["configMap"]["name"] for volume in volumes} <= set(made)

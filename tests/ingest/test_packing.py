@@ -5,15 +5,28 @@ import math
 import os
 import pathlib
 import random
+import re
 import shutil
+import struct
 import time
+import zlib
 
 import lz4.block
 import pytest
+import zstandard
 
 from harness.ingest import Service
+from loghub_ingest import _core
 from loghub_ingest.search import blooms, document, grammar, planning, scanning
-from loghub_ingest.storage import contract, embedded, packing, packs, segments
+from loghub_ingest.storage import (
+    checking,
+    contract,
+    embedded,
+    packing,
+    packs,
+    records,
+    segments,
+)
 from slswire import protobuf
 from slswire.model import Log, LogGroup
 
@@ -152,7 +165,7 @@ def test_flipped_bit_costs_one_frame_and_is_reported(storage, tmp_path, monkeypa
         assert all(read is None for read, _ in lost), f"byte {at}: something else was read"
         assert len(lost) <= 4
         assert storage.damaged_reads - reported == len(lost)
-        assert bool(lost) == (at >= len(packs.MAGIC))
+        assert bool(lost) == (at >= len(packs.MAGICS[0]))
     copy = tmp_path / "copy"
     shutil.copytree(tmp_path / "data", copy)
     (copy / "segments" / path.with_suffix(".pdx").name).unlink()
@@ -208,14 +221,17 @@ def test_deleted_logstores_are_not_packed(storage):
     assert storage.pack(math.inf, most_bytes=0) == 0
 
 
+def scanner(query: str) -> _core.Scanner:
+    index = document.read({"line": {"token": [" "]}})
+    program = planning.program(grammar.parse(query), index)
+    return scanning.scanner(program, scanning.Window((0, 0), (2**31, 0)))
+
+
 def test_rare_word_is_found_in_its_frame_alone(storage, monkeypatch):
     storage.pack(math.inf, most_bytes=0)
     logs_gone(storage, monkeypatch)
-    index = document.read({"line": {"token": [" "]}})
-    program = planning.program(grammar.parse("needle7x"), index)
-    window = scanning.Window((0, 0), (2**31, 0))
     filters = blooms.Blooms(storage)
-    possible = list(filters.possible(scanning.scanner(program, window), entries(storage)))
+    possible = list(filters.possible(scanner("needle7x"), entries(storage)))
     packed = [entry for entry in possible if entry.within >= 0]
     assert any(b"needle7x" in (storage.read(entry) or b"") for entry in packed)
     assert len({(entry.segment, entry.offset) for entry in packed}) <= 2
@@ -224,6 +240,64 @@ def test_rare_word_is_found_in_its_frame_alone(storage, monkeypatch):
     path.write_bytes(b"\0" * path.stat().st_size)
     fresh = blooms.Blooms(storage)
     assert all(fresh.get(entry) is None for entry in entries(storage) if entry.segment == 1)
+
+
+def test_packs_of_the_first_version_are_read_searched_and_checked(tmp_path, storage, monkeypatch):
+    with monkeypatch.context() as old:
+        old.setattr(packs, "encode", _first_version)
+        old.setattr(packs, "MAGICS", packs.MAGICS[1:])
+        storage.pack(math.inf, most_bytes=0)
+        logs_gone(storage, monkeypatch)
+    for path in folder(storage).glob("*.pack"):
+        assert path.read_bytes()[:8] == b"LOGHUBP\x01"
+    for path in folder(storage).glob("*.pdx"):
+        path.unlink()
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    storage = embedded.Embedded(tmp_path / "copy")  # walks them, as their indexes are lost
+    assert contents(storage) == WRITTEN
+    compiled = scanner("needle7x")
+    filters = blooms.Blooms(storage)
+    possible = [e for e in filters.possible(compiled, entries(storage)) if e.within >= 0]
+    assert any(b"needle7x" in (storage.read(entry) or b"") for entry in possible)
+    assert len({(entry.segment, entry.offset) for entry in possible}) <= 3
+    closed = len(list(folder(storage).glob("*.pack")))
+    for number in range(GROUPS, GROUPS + 40):
+        append(storage, number)
+    assert storage.pack(math.inf, most_bytes=0) >= 2
+    newer = sorted(folder(storage).glob("*.pack"))[closed:]
+    assert {path.read_bytes()[:8] for path in newer} == {b"LOGHUBP\x02"}
+    read = [each for each in contents(storage) if each is not None]
+    assert sorted(read) == sorted([*WRITTEN, *map(text, range(GROUPS, GROUPS + 40))])
+    log = segments.Segments(folder(storage), lambda *_: None)
+    assert checking.check({1: "web"}, log, repair=False, progress=lambda _: None).clean
+    storage.close()
+
+
+def _first_version(heads: list[records.Head], raws: list[bytes]) -> bytes:
+    """A frame as the first version wrote it: zstd over the groups, a Bloom filter."""
+    raw = b"".join(raws)
+    words = {word.lower() for word in re.findall(rb"[0-9A-Za-z]+", raw)}
+    bloom = bytearray(max(8, len(words) * 12 // 8 + 1))
+    for word in words:
+        for bit in _bits(word, len(bloom) * 8):
+            bloom[bit // 8] |= 1 << bit % 8
+    numbers = (len(heads), len(bloom), zlib.crc32(bloom), len(raw))
+    body = struct.pack("<QIIIII", heads[0].store, heads[0].shard, *numbers)
+    for head in heads:
+        times = (head.min_time, head.max_time, head.raw_size)
+        body += struct.pack("<QqIIII", head.sequence, head.received, head.logs, *times)
+    body += bytes(bloom) + zstandard.ZstdCompressor(level=1).compress(raw)
+    return struct.pack("<II", len(body), zlib.crc32(body)) + body
+
+
+def _bits(word: bytes, size: int) -> list[int]:
+    most = (1 << 64) - 1
+    found = 0xCBF29CE484222325
+    for byte in word:
+        found = (found ^ byte) * 0x0100000001B3 & most
+    found = (found ^ found >> 32) * 0x9E3779B97F4A7C15 & most
+    step = (found << 32 | found >> 32) & most | 1
+    return [((found + number * step & most) * size) >> 64 for number in range(4)]
 
 
 def test_service_packs_while_it_serves_and_is_checked_backed_up_and_restored(tmp_path):

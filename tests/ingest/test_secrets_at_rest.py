@@ -7,7 +7,8 @@ import stat
 import pytest
 
 from harness.ingest import ROOT_KEY, Service
-from loghub_ingest.storage import database, metadata, sealing
+from loghub_ingest.catalogue import database, legacy, names
+from loghub_ingest.storage import sealing
 from slswire.errors import SlsError
 from slswire.signature import Credentials
 
@@ -85,7 +86,7 @@ def test_secret_opens_for_its_owner_and_unchanged_only(tmp_path):
 def test_directory_of_the_first_format_is_brought_up_and_its_secrets_sealed(tmp_path):
     path = tmp_path / "metadata.sqlite"
     base = sqlite3.connect(path, isolation_level=None)
-    base.executescript(database._STEPS[0] + "PRAGMA user_version = 1;")
+    base.executescript(";".join([*legacy.STEPS[0], "PRAGMA user_version = 1;"]))
     base.execute("INSERT INTO access_key VALUES ('AK', 'plain-secret', 'shop-project', 'read', 7)")
     base.execute("INSERT INTO project VALUES ('shop-project', 'd', 1, 2)")
     base.execute(
@@ -96,13 +97,13 @@ def test_directory_of_the_first_format_is_brought_up_and_its_secrets_sealed(tmp_
     base.execute("INSERT INTO shard VALUES (1, 0, ?, ?, 1, 5)", edges)
     base.close()
     for _ in range(2):
-        opened = metadata.Metadata(path, tmp_path / "key")
+        opened = names.Names(database.sqlite_engine(path), tmp_path / "key")
         assert opened.key("AK").secret == "plain-secret"
         store = opened.logstore("shop-project", "web")
         assert [each.first_sequence for each in store.writable] == [5]
         opened.close()
         assert b"plain-secret" not in bytes_of(tmp_path)
-    opened = metadata.Metadata(path, tmp_path / "key")
+    opened = names.Names(database.sqlite_engine(path), tmp_path / "key")
     changed = opened.replace_shards(store, [0], [(0, 7), (7, 1 << 128)])
     assert [each.number for each in changed.writable] == [1, 2]
     opened.close()

@@ -1,4 +1,4 @@
-"""Events are bounded per object."""
+"""Events are bounded per object, and good news over all."""
 
 from loghub_operator import events, kinds
 
@@ -35,3 +35,18 @@ async def test_event_of_a_cluster_scoped_object_is_in_default():
     about = {"metadata": {"name": "pool", "uid": "u"}}
     await events.Events(api).tell(kinds.AGENT, about, "Available", "words")
     assert api.created[0]["metadata"]["namespace"] == "default"
+
+
+async def test_good_news_of_many_objects_is_cut_and_bad_news_gets_through():
+    api, now = Api(), [0.0]
+    told = events.Events(api, lambda: now[0])
+    many = [{"metadata": {"name": "a", "namespace": "n", "uid": str(n)}} for n in range(1000)]
+    for about in many:
+        await told.tell(kinds.STORE, about, "Provisioned", "words")
+    assert len(api.created) == events.GOOD_BURST
+    await told.warn(kinds.STORE, ABOUT, "Unreachable", "words")
+    assert len(api.created) == events.GOOD_BURST + 1
+    now[0] += 1.0
+    for about in many:
+        await told.tell(kinds.STORE, about, "Provisioned", "words")
+    assert len(api.created) == events.GOOD_BURST + 1 + events.GOOD_PER_SECOND

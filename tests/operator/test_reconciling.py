@@ -72,7 +72,7 @@ async def test_retention_changed_outside_is_set_back(cluster, namespace, service
     async with service.client() as client:
         there = await client.get_logstore(namespace, "lines")
         await client.update_logstore(namespace, "lines", there | {"ttl": 3})
-        # A touch stands for the resync, which comes every five minutes.
+        # A touch stands for the resync, which comes every ten minutes.
         cluster.apply(workloads.store("lines", namespace, "app", retentionDays=31))
         cluster.until("LogStore", "lines", namespace, Ready="True")
         assert (await client.get_logstore(namespace, "lines"))["ttl"] == 31

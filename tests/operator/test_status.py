@@ -121,6 +121,29 @@ def test_status_sums_up_what_agents_report(cluster, home, say):
     assert (found["lostBytes"], found["lastLogTime"]) == ({"Deleted": 7}, "2026-01-01T00:00:00Z")
 
 
+def test_first_lines_are_shown_soon_after_the_rest(cluster, home, say):
+    cluster.apply(workloads.config("lines", home, "lines"))
+    pipeline = pipeline_of(cluster, "lines", home)
+    say("a", entry(pipeline), version=version_of(pipeline))
+    matched = {"pods": 1, "containers": 2, "samples": ["shop/web-1"]}
+    until_status(cluster, "LogConfig", "lines", home, matched=matched)
+    say("a", entry(pipeline, lines=7), version=version_of(pipeline))
+
+    def look() -> bool:
+        return cluster.get("LogConfig", "lines", home)["status"].get("lines") == 7
+
+    # Numbers alone would wait for a minute; a slow machine does not take half of that.
+    waiting.until("the first lines", look, seconds=30, every=0.2)
+
+
+def test_object_that_becomes_ready_has_an_event_that_says_so(cluster, home):
+    def told() -> set[str]:
+        about = [each for each in cluster.list("Event", home) if each["type"] == "Normal"]
+        return {f"{each['involvedObject']['kind']} {each['reason']}" for each in about}
+
+    waiting.until("good news", lambda: told() >= {"LogProject Provisioned", "LogStore Provisioned"})
+
+
 def test_agent_that_lags_and_agent_that_refuses_are_told_apart(cluster, home, say):
     cluster.apply(workloads.config("lines", home, "lines"))
     old = pipeline_of(cluster, "lines", home)

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from loghub_agent import _core, catalog, collecting, hearing, matching, planning, pods, wishes
+from loghub_agent import _core, catalog, collecting, matching, planning, pods, wishes
 from loghub_agent.config import plan
 
 _MAX_PODS: Final = 20
@@ -94,7 +94,7 @@ def _container(
     state = "deleted, its last lines are read" if resident.gone else "on this node"
     yield f"{pod.namespace}/{pod.name}/{container.name} ({state})"
     yield f"  files      {folder}"
-    heard, problems = hearing.heard(pod)
+    heard, problems = loop.hear(pod)
     said = heard[container.name]
     for problem in problems:
         if problem.container in {"", container.name}:
@@ -143,8 +143,8 @@ def _why_not(
     elif pipeline.container_names and container not in pipeline.container_names:
         yield f"it takes containers called {', '.join(sorted(pipeline.container_names))} only"
     elif pipeline.opt_in is not None and not wishes.granted(pipeline.opt_in, said):
-        asked = ", ".join(wish.logstore for wish in said.wishes) or "nothing"
-        wanted = pipeline.opt_in.logstore
+        asked = ", ".join(map(str, said.wishes)) or "nothing"
+        wanted = wishes.spoken(pipeline.opt_in.logstore, pipeline.opt_in.form)
         yield f"it takes containers that ask for {wanted} themselves; this one asks for {asked}"
     elif pipeline.excludes_by_default and said.excluded is None:
         yield f"the namespace has {pods.EXCLUDE}=true; the pod can say {pods.EXCLUDE}=false"

@@ -53,6 +53,8 @@ class ClusterSettings:
     pod: str
     """The agent's own pod, for the report."""
     kubeconfig: pathlib.Path | None
+    aliases: tuple[str, ...] = ()
+    """Names of other collectors whose keys on pods count too."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

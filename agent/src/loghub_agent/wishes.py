@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
-from loghub_agent import pods
+from loghub_agent import forms, pods
 from loghub_agent.config import limits
 
 Via = Literal["Annotation", "Environment"]
@@ -25,33 +25,43 @@ BOTH: Final = ("stdout", "stderr")
 MAX_TAGS: Final = 32
 """Tags of one container's own; a guess, far above use."""
 
+_MAX_FAULTS: Final = 3
+"""Bad paths named in one sentence."""
+
 _STREAMS: Final[Mapping[str, tuple[str, ...]]] = {
     "true": BOTH,
     "false": (),
     "stdout": ("stdout",),
     "stderr": ("stderr",),
 }
-_LATER: Final = frozenset(("files", "parser", "multiline"))
-"""Keys that exist by design and are not honoured yet."""
-_KNOWN: Final = frozenset(("logstore", "project", "stdout", "tags", "exclude"))
+KEYS: Final = (
+    "logstore", "project", "stdout", "files", "parser", "multiline", "tags", "exclude",
+)  # fmt: skip
+"""What may follow the prefix."""
 _TAG_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.-]*")
 """No `_`: names with it are the default tags' and the service's own."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wish:
-    """One Logstore that a container asks for."""
+    """One Logstore that a container asks for, for its output or for files of it."""
 
     logstore: str
+    """Empty where none is named: the namespace's or the project's default."""
     project: str
     """As written; empty where none is named."""
     via: Via
     key: str
     """The annotation or variable that asks."""
     streams: tuple[str, ...] = BOTH
+    """Of its output; none where files are asked for."""
     tags: tuple[tuple[str, str], ...] = ()
+    form: forms.Form = forms.PLAIN
     create: tuple[tuple[str, str | int], ...] = ()
     """Fields of the LogStore, if it has to be made."""
+
+    def __str__(self) -> str:
+        return spoken(self.logstore, self.form)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,6 +84,8 @@ class Said:
     """Of the annotations, for a namespace's default."""
     tags: tuple[tuple[str, str], ...] = ()
     """Of the annotations, likewise."""
+    project: str = ""
+    """Of the annotations, for `aliases`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,6 +98,11 @@ class OptIn:
     via: frozenset[str]
     unnamed: bool = False
     """Whether containers that ask for nothing are meant too: a namespace's default."""
+    without_store: bool = False
+    """Whether containers that ask for collection and name no Logstore are meant too."""
+    form: forms.Form = forms.PLAIN
+    other_names: frozenset[str] = frozenset()
+    """Of the same Logstore."""
 
 
 SILENT: Final = Said()
@@ -97,11 +114,19 @@ def granted(opt_in: OptIn, said: Said) -> Sequence[Wish]:
     if opt_in.unnamed and not heard and said.streams:
         key = pods.LOGSTORE
         return [Wish(opt_in.logstore, "", ANNOTATION, key, said.streams, said.tags)]
-    return [
-        wish
-        for wish in heard
-        if wish.logstore == opt_in.logstore and wish.project in opt_in.projects
-    ]
+    return [wish for wish in heard if _means(opt_in, wish)]
+
+
+def _means(opt_in: OptIn, wish: Wish) -> bool:
+    default = opt_in.without_store or opt_in.unnamed
+    names = {opt_in.logstore, *opt_in.other_names, *([""] if default else ())}
+    return wish.logstore in names and wish.form == opt_in.form and wish.project in opt_in.projects
+
+
+def spoken(logstore: str, form: forms.Form) -> str:
+    """What is asked for, in words."""
+    name = logstore or "the default Logstore"
+    return f"{name} ({', '.join(form.files)})" if form.files else name
 
 
 def split_tag(text: str) -> tuple[str, str] | None:
@@ -111,9 +136,17 @@ def split_tag(text: str) -> tuple[str, str] | None:
     return (name, value) if equals and value and good and value.isprintable() else None
 
 
+def readable(pod: pods.Pod) -> Mapping[str, str]:
+    """The annotations that are not too long; `misplaced` names the others."""
+    found, most = pod.annotations or {}, limits.MAX_ANNOTATION_CHARACTERS
+    if any(len(value) > most for value in found.values()):
+        return {key: value for key, value in found.items() if len(value) <= most}
+    return found
+
+
 def annotated(pod: pods.Pod, container: str, problems: list[Problem]) -> Said:
     """Resolve the annotations that bear on one container, adding to `problems`."""
-    annotations = pod.annotations
+    annotations = readable(pod)
     if not annotations:
         return SILENT
     logstore, key = _effective(annotations, container, "logstore")
@@ -121,14 +154,28 @@ def annotated(pod: pods.Pod, container: str, problems: list[Problem]) -> Said:
     excluded = _flag(annotations, container, problems)
     streams = _streams(annotations, container, problems)
     tags = _tags(annotations, container, problems)
-    wishes: tuple[Wish, ...] = ()
-    if logstore and streams:
-        wishes = (Wish(logstore, project, ANNOTATION, key, streams, tags),)
-    return Said(wishes, excluded, streams, tags)
+    form = _form(annotations, container, problems)
+    plain = dataclasses.replace(form, files=())
+    wishes = []
+    if streams and (asking := key if logstore else _asking(annotations, container, form)):
+        wishes.append(Wish(logstore, project, ANNOTATION, asking, streams, tags, plain))
+    if form.files:
+        _, asking = _effective(annotations, container, "files")
+        wishes.append(Wish(logstore, project, ANNOTATION, asking, (), tags, form))
+    return Said(tuple(wishes), excluded, streams, tags, project)
+
+
+def _asking(annotations: Mapping[str, str], container: str, form: forms.Form) -> str:
+    """The key that asks for a container's output without naming a Logstore; empty without one."""
+    said, name = _effective(annotations, container, "stdout")
+    if _STREAMS.get(said):
+        return name
+    given = (key for key in ("parser", "multiline") if getattr(form, key) and not form.files)
+    return next((_effective(annotations, container, key)[1] for key in given), "")
 
 
 def misplaced(pod: pods.Pod) -> Iterator[Problem]:
-    """Yield annotations with our prefix that no version reads, or none yet."""
+    """Yield annotations with our prefix that nobody reads."""
     names = {container.name for container in pod.containers}
     for annotation in sorted(pod.annotations or ()):
         prefix, slash, key = annotation.partition("/")
@@ -139,12 +186,12 @@ def misplaced(pod: pods.Pod) -> Iterator[Problem]:
         if container and container not in names:
             listed = ", ".join(sorted(names))
             yield Problem("", annotation, f"the pod has no container {container}, only {listed}")
-        elif key in _LATER:
-            words = "is not supported yet in a pod's own keys: write a LogConfig for it"
-            yield Problem(container, annotation, words)
-        elif key not in _KNOWN:
-            known = ", ".join(sorted(_KNOWN))
+        elif key not in KEYS:
+            known = ", ".join(sorted(KEYS))
             yield Problem(container, annotation, f"is no key that is known; known are {known}")
+        elif len((pod.annotations or {})[annotation]) > limits.MAX_ANNOTATION_CHARACTERS:
+            words = f"is longer than {limits.MAX_ANNOTATION_CHARACTERS} characters; shorten it"
+            yield Problem(container, annotation, words)
 
 
 def _effective(annotations: Mapping[str, str], container: str, key: str) -> tuple[str, str]:
@@ -171,6 +218,22 @@ def _streams(
         known = ", ".join(_STREAMS)
         problems.append(_problem(container, name, f"is {value[:80]!r}; write one of {known}"))
     return _STREAMS.get(value, BOTH)
+
+
+def _form(annotations: Mapping[str, str], container: str, problems: list[Problem]) -> forms.Form:
+    """How it is to be read; what is bad about it is a problem, and the rest counts."""
+    text, name = _effective(annotations, container, "files")
+    files, faults = forms.split_files(text) if name in annotations else ((), [])
+    if faults:
+        problems.append(_problem(container, name, "; it ".join(faults[:_MAX_FAULTS])))
+    words = {}
+    for key, judge in (("parser", forms.parser_fault), ("multiline", forms.multiline_fault)):
+        word, name = _effective(annotations, container, key)
+        fault = judge(word) if name in annotations else ""
+        if fault:
+            problems.append(_problem(container, name, fault))
+        words[key] = "" if fault else word
+    return forms.Form(files, words["parser"], forms.split_multiline(words["multiline"]))
 
 
 def _tags(

@@ -14,7 +14,8 @@ from loghub_cli import objects, selecting
 PREFIX: Final = "loghub.dev/"
 LOGSTORE: Final = PREFIX + "logstore"
 PROJECT: Final = PREFIX + "project"
-_KNOWN: Final = (LOGSTORE, PROJECT, PREFIX + "stdout", PREFIX + "tags", selecting.EXCLUDE)
+_REFINING: Final = ("stdout", "files", "parser", "multiline", "tags")
+_KNOWN: Final = (LOGSTORE, PROJECT, *(PREFIX + key for key in _REFINING), selecting.EXCLUDE)
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
 """A Logstore's name."""
@@ -63,7 +64,7 @@ def _outcome(key: str, pod: objects.Object, around: Surroundings) -> tuple[bool,
     container, _, bare = key.rpartition(PREFIX)
     if PREFIX + bare in _KNOWN:
         if not container:
-            return True, "It refines what the pod's other keys ask for."
+            return True, "It refines what the pod asks for; without a Logstore, of the default one."
         if container.removesuffix(".") in selecting.containers(pod):
             return True, f"For container {container[:-1]}; it wins over {PREFIX}{bare}."
     return False, f"It does nothing in this version; known are {', '.join(_KNOWN)}."
@@ -115,7 +116,8 @@ def _made(logstore: str, around: Surroundings) -> str:
     """The name of the LogConfig that takes pods asking for a Logstore; empty without one."""
     for each in around.configs:
         opt_in = (objects.spec(each).get("selector") or {}).get("optIn") or {}
-        if opt_in.get("logstore") == logstore:
+        plain = not opt_in.keys() & {"files", "parser", "multiline"}
+        if opt_in.get("logstore") == logstore and plain:
             return objects.name(each)
     return ""
 

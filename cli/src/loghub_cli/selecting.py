@@ -65,8 +65,12 @@ def _own_fault(selector: Mapping[str, Any], container: str, pod: objects.Object)
     opt_in = selector.get("optIn")
     if not opt_in or asking.meant(opt_in, pod, container):
         return ""
-    asked = ", ".join(wish.logstore for wish in asking.wishes(pod, container)) or "nothing"
-    return f"spec.selector.optIn takes containers that ask for {opt_in['logstore']}; asked: {asked}"
+    asked = ", ".join(map(str, asking.wishes(pod, container))) or "nothing"
+    files = f" ({', '.join(opt_in['files'])})" if opt_in.get("files") else ""
+    wanted = f"{opt_in['logstore']}{files}"
+    if asking.has_foreign(pod):
+        asked += " by keys of ours; other collectors' keys are the agent's to explain"
+    return f"spec.selector.optIn takes containers that ask for {wanted}; asked: {asked}"
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -89,46 +89,13 @@ def courier(begin: int, end: int) -> Iterator[Line]:
             )
 
 
-def payment(begin: int, end: int) -> Iterator[Line]:
-    """The payment service's debug log: one record of several lines for each payment."""
-    for event in world.events(begin, end):
-        if event.state != "created":
-            continue
-        found = event.visit
-        declined = found.reason == "payment declined"
-        fields = {
-            "__FILE__": "build/release64/pay/Gateway.cpp",
-            "__LEVEL__": "WARNING" if declined else "DEBUG",
-            "__LINE__": 238,
-            "__THREAD__": 31502,
-            "order": found.order,
-            "amount": found.amount,
-            "result": "declined" if declined else "paid",
-        }
-        text = "\n".join(f"{key}:{value}" for key, value in fields.items())
-        yield event.time, "stdout", text
-
-
-def trace(begin: int, end: int) -> Iterator[Line]:
-    """The core system's trace log."""
-    for event in world.events(begin, end):
-        found = event.visit
-        stamp = _at(event.time, "%Y-%m-%d %H:%M:%S.000000")
-        item = f"[Order:{event.state}]_end__"
-        text = f"[{stamp}]    [DEBUG] [26064]  __TRACE_ID__:{found.number}    __item__:{item}  "
-        text += f"request_id:{found.number}   user_id:{found.courier} context:{found.session}"
-        yield event.time, "stdout", text
-
-
 PROGRAMS: dict[str, Callable[[int, int], Iterator[Line]]] = {
     "wechat-server": lambda begin, end: server("wechat", begin, end),
     "wechat-app": lambda begin, end: application("wechat", begin, end),
     "alipay-server": lambda begin, end: server("alipay", begin, end),
     "alipay-app": lambda begin, end: application("alipay", begin, end),
     "server-access": lambda begin, end: server("web", begin, end),
-    "server-app": trace,
     "coupon": coupon,
     "deliver": courier,
-    "pay": payment,
 }
 """What `run.py NAME` prints."""

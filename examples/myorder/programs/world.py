@@ -2,7 +2,8 @@
 
 Every `PERIOD` seconds somebody scans a QR code. Visit `n` is the same in every program that asks,
 since all of it follows from `n` alone; so the pods of the example agree on each order without
-talking to each other, and a test can compute what the logs must say.
+talking to each other, and a test can compute what the logs must say. Programs in other languages
+read what was drawn from story.csv: `python3 world.py > story.csv` writes it.
 """
 
 import dataclasses
@@ -136,3 +137,21 @@ def steps(found: Visit) -> Iterator[Event]:
     ):
         now += seconds
         yield Event(now, found, state)
+
+
+DRAWN = ("source", "ref", "terminal", "area", "courier")
+DRAWN += ("clicks", "orders", "coupon", "amount", "reason")
+
+
+def table() -> Iterator[str]:
+    """The lines of story.csv: what is drawn of each visit of the cycle. No cell needs quotes."""
+    yield ",".join((*DRAWN, *PHASES))
+    for number in range(CYCLE):
+        each = visit(number)
+        cells = (each.source, each.ref, each.terminal, each.area, each.courier)
+        cells += (" ".join(each.clicks), int(each.orders), each.coupon, each.amount, each.reason)
+        yield ",".join(map(str, cells + each.phases))
+
+
+if __name__ == "__main__":
+    print(*table(), sep="\n")

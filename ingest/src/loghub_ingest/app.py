@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from loghub_ingest import access, requests, routing, service, telemetry
 from loghub_ingest.api import answers, crossorigin, routes
+from loghub_ingest.storage import contract
 from slswire import errors, headers
 
 _log = logging.getLogger(__name__)
@@ -87,6 +88,11 @@ async def _answer(door: _Door, which: _Call, request: Request) -> Response:
         answer, code = await which.handler(call), "OK"
     except errors.SlsError as fault:
         answer, code = _refusal(fault), fault.code
+    except contract.TooMuchError as fault:
+        answer, code = _refusal(errors.make("ParameterInvalid", detail=str(fault))), "TooMuch"
+    except contract.UnavailableError as fault:
+        _log.warning("a request is put off: %s", fault, extra={"call": which.meter.name})
+        answer, code = _refusal(errors.make("ServerBusy")), "ServerBusy"
     except ClientDisconnect:
         answer, code = Response(status_code=400), "Disconnected"
     except Exception:  # noqa: BLE001 - the outermost layer: a client gets an SLS error, always

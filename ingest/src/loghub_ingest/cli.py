@@ -10,8 +10,10 @@ from typing import Final
 
 import uvloop
 
-from loghub_ingest import __version__, access, listening, serving, telemetry, upkeep
-from loghub_ingest.storage import embedded, metadata
+from loghub_ingest import __version__, access, backends, listening, serving, telemetry, upkeep
+from loghub_ingest.catalogue import database
+from loghub_ingest.kafka import address
+from loghub_ingest.storage import embedded
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _EXIT_USAGE
     except (
         embedded.InUseError,
-        metadata.NewerFormatError,
+        database.NewerFormatError,
         listening.CertificateError,
+        serving.NoRootKeyError,
         OSError,
     ) as fault:
         _log.error("cannot serve: %s", fault)
@@ -83,7 +86,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--tls-certificate", "PEM file of the certificate chain for --tls-listen")
     flag("--tls-key", "PEM file of its key")
     flag("--admin-listen", "HOST:PORT of /healthz, /readyz, /metrics; 'off' for none", "off")
-    flag("--data", "directory that keeps everything")
+    flag("--data", "directory that keeps everything, on one machine")
+    flag("--storage", "instead of --data, for many replicas: kafka://HOST:PORT,...?catalogue=URL")
     flag("--key-file", "file whose key seals the secrets, made if missing; best on another volume")
     flag("--default-project", "project of web tracking whose address names none")
     flag("--pack-after", "when closed segments are packed, 30s, 15m or 2h; 'off' for never", "1h")
@@ -102,8 +106,6 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> serving.Settings:
-    if not options.data:
-        raise _UsageError("--data is missing: name the directory that keeps everything.")
     names = options.service_name
     if names is None:
         names = [each for each in environment.get("LOGHUB_SERVICE_NAME", "").split(",") if each]
@@ -123,14 +125,32 @@ def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> se
     return serving.Settings(
         listen=listen,
         admin_listen=admin[0] if admin else None,
-        data=pathlib.Path(options.data),
+        backend=_backend(options),
         names=tuple(names),
         root_key=(ident, secret) if ident else None,
         access=_access(options.access_log),
         default_project=options.default_project,
-        pack_after=_seconds("--pack-after", options.pack_after),
         console=_switch("--console", options.console),
+    )
+
+
+def _backend(options: argparse.Namespace) -> backends.Settings:
+    if bool(options.data) == bool(options.storage):
+        raise _UsageError(
+            "--data is missing: name the directory that keeps everything, or --storage for many "
+            "replicas; not both."
+        )
+    if options.storage and not options.key_file:
+        raise _UsageError("--key-file is missing: with --storage all replicas need the same one.")
+    try:
+        replicas = address.read(options.storage) if options.storage else None
+    except address.AddressError as fault:
+        raise _UsageError(f"--storage: {fault}.") from fault
+    return backends.Settings(
+        data=pathlib.Path(options.data) if options.data else None,
+        replicas=replicas,
         key_file=pathlib.Path(options.key_file) if options.key_file else None,
+        pack_after=_seconds("--pack-after", options.pack_after),
     )
 
 

@@ -1,12 +1,16 @@
-"""Who of a consumer group reads which shard: decided here, from heartbeats, in memory.
+"""Who of a consumer group reads which shard: decided here, from heartbeats.
 
 A shard has one holder. It moves only after its holder has stopped listing it (what it had fetched
 is handled and its checkpoint saved) or has missed its heartbeats. The API's `consumergroups` asks.
+One process keeps groups in memory; replicas keep them in their catalogue, by the same rules.
 """
 
+import asyncio
 import dataclasses
+import json
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from loghub_ingest.storage import contract
 
@@ -15,6 +19,8 @@ MAX_CONSUMERS: Final = 1024
 
 MAX_GROUPS: Final = 10_000
 """In memory, with their consumers; beyond, those without a live consumer are forgotten."""
+
+_T = TypeVar("_T")
 
 
 class UnknownConsumerError(Exception):
@@ -127,12 +133,59 @@ class Group:
         return {name: least + (place < more) for place, name in enumerate(order)}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Which group is meant: its Logstore's ident and its name.
+
+    Attributes:
+        store: the Logstore.
+        name: the group.
+        timeout: seconds without a heartbeat after which a consumer is gone.
+        old: whether it was created before this process began.
+    """
+
+    store: int
+    name: str
+    timeout: float
+    old: bool
+
+
+class Members(Protocol):
+    """Every group of the service."""
+
+    async def beat(
+        self, place: Place, consumer: str, held: Collection[int], readable: Collection[int]
+    ) -> Sequence[int]:
+        """A heartbeat, as `Group.beat` answers it."""
+
+    async def holds(self, place: Place, consumer: str, shard: int) -> bool:
+        """Whether `consumer` may save a checkpoint of the shard."""
+
+    def forget(self, store: int, name: str) -> None:
+        """The group was deleted."""
+
+
 class Groups:
-    """Every group of the service. Used on the loop only."""
+    """The groups of a service that is one process. Used on the loop only."""
 
     def __init__(self, started: float) -> None:
         self._started = started
         self._groups: dict[tuple[int, str], Group] = {}
+
+    async def beat(
+        self, place: Place, consumer: str, held: Collection[int], readable: Collection[int]
+    ) -> Sequence[int]:
+        """A heartbeat, as `Group.beat` answers it."""
+        now = time.monotonic()
+        return self._of(place, now).beat(consumer, held, readable, now)
+
+    async def holds(self, place: Place, consumer: str, shard: int) -> bool:
+        """Whether `consumer` may save a checkpoint of the shard."""
+        now = time.monotonic()
+        return self._of(place, now).holds(consumer, shard, now)
+
+    def _of(self, place: Place, now: float) -> Group:
+        return self.group(place.store, place.name, timeout=place.timeout, old=place.old, now=now)
 
     def group(self, store: int, name: str, *, timeout: float, old: bool, now: float) -> Group:
         """The group in memory; `old` when it was created before this process began."""
@@ -149,6 +202,56 @@ class Groups:
     def forget(self, store: int, name: str) -> None:
         """The group was deleted."""
         self._groups.pop((store, name), None)
+
+
+class SharedState(Protocol):
+    """Where replicas keep the states of groups."""
+
+    def change_members(
+        self, store: int, group: str, change: Callable[[str, float], tuple[str, _T]]
+    ) -> _T:
+        """Replace a group's state by what `change` makes of it and of the time, undisturbed."""
+
+
+class SharedGroups:
+    """The groups of a service of many replicas. A restart of one changes nothing for consumers."""
+
+    def __init__(self, state: SharedState) -> None:
+        self._state = state
+
+    async def beat(
+        self, place: Place, consumer: str, held: Collection[int], readable: Collection[int]
+    ) -> Sequence[int]:
+        """A heartbeat, as `Group.beat` answers it."""
+        return await self._with(place, lambda group, now: group.beat(consumer, held, readable, now))
+
+    async def holds(self, place: Place, consumer: str, shard: int) -> bool:
+        """Whether `consumer` may save a checkpoint of the shard."""
+        return await self._with(place, lambda group, now: group.holds(consumer, shard, now))
+
+    def forget(self, store: int, name: str) -> None:
+        """Nothing: its state goes with its checkpoints."""
+
+    async def _with(self, place: Place, ask: Callable[[Group, float], _T]) -> _T:
+        def change(state: str, now: float) -> tuple[str, _T]:
+            group = _loaded(state, place.timeout)
+            answer = ask(group, now)
+            return _kept(group), answer
+
+        return await asyncio.to_thread(self._state.change_members, place.store, place.name, change)
+
+
+def _loaded(state: str, timeout: float) -> Group:
+    found = json.loads(state or "{}")
+    holders = {int(shard): consumer for shard, consumer in found.get("holders", {}).items()}
+    return Group(
+        timeout, seen=found.get("seen", {}), holders=holders, leaving=set(found.get("leaving", ()))
+    )
+
+
+def _kept(group: Group) -> str:
+    found = {"seen": group.seen, "holders": group.holders, "leaving": sorted(group.leaving)}
+    return json.dumps(found)
 
 
 def readable(

@@ -8,10 +8,9 @@ its write begins, and where the process died in between, the shard tells whether
 import asyncio
 import dataclasses
 import hashlib
-import sqlite3
 import weakref
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from loghub_ingest import writes
 from loghub_ingest.storage import contract
@@ -30,6 +29,19 @@ class Number:
 
     hash_key: str
     value: int
+
+
+class Writer(Protocol):
+    """Writes by their numbers, in a way that fits the storage."""
+
+    async def append(
+        self,
+        store: contract.Logstore,
+        choose: Callable[[], contract.Shard],
+        group: contract.NewGroup,
+        number: Number,
+    ) -> None:
+        """Append unless the number was used; durable on return."""
 
 
 class Once:
@@ -74,18 +86,19 @@ class Once:
             last = await self._known(store, number.hash_key)
             if number.value <= last:
                 raise errors.make("InvalidSequenceId", number=number.value, last=last)
-            digest = await asyncio.to_thread(_digest, group)
+            content = await asyncio.to_thread(digest, group)
             shard = choose()
-            ticket = contract.Ticket(
-                store=store.ident,
-                hash_key=number.hash_key,
-                number=number.value,
-                shard=shard.number,
-                after=self._storage.span(store, shard)[1],
-                raw_size=group.raw_size,
-                digest=digest,
-            )
             with self._writes.to(store.ident, shard.number):
+                _, after = await asyncio.to_thread(self._storage.span, store, shard)
+                ticket = contract.Ticket(
+                    store=store.ident,
+                    hash_key=number.hash_key,
+                    number=number.value,
+                    shard=shard.number,
+                    after=after,
+                    raw_size=group.raw_size,
+                    digest=content,
+                )
                 await self._announce(ticket)
                 await self._writes.append([group], shard)
             self._last[place] = number.value
@@ -96,15 +109,10 @@ class Once:
             ticket = await asyncio.to_thread(self._storage.ticket, store.ident, hash_key)
             if ticket is None:
                 held = await asyncio.to_thread(self._storage.count_tickets, store.ident)
-                if held >= MAX_KEYS:
-                    detail = (
-                        f"Logstore {store.name} has sequence ids under {held} hash keys already; "
-                        "use the same keys again."
-                    )
-                    raise errors.make("ParameterInvalid", detail=detail)
+                check_room(store, held)
                 return -1
-            happened = await asyncio.to_thread(_happened, self._storage, store, ticket)
-            self._last[place] = ticket.number if happened else ticket.number - 1
+            there = await asyncio.to_thread(happened, self._storage, store, ticket)
+            self._last[place] = ticket.number if there else ticket.number - 1
         return self._last[place]
 
     async def _announce(self, ticket: contract.Ticket) -> None:
@@ -121,7 +129,7 @@ class Once:
             fault: errors.SlsError | None = None
             try:
                 await asyncio.to_thread(self._storage.set_tickets, [each for each, _ in batch])
-            except sqlite3.Error:
+            except contract.UnavailableError:
                 fault = errors.make("ServerBusy")
             for _, done in batch:
                 if fault is None:
@@ -130,16 +138,32 @@ class Once:
                     done.set_exception(fault)
 
 
-def _digest(group: contract.NewGroup) -> str:
+def digest(group: contract.NewGroup) -> str:
+    """By which a log group is known again."""
     raw = compress.decompress(
         "lz4", group.block, raw_size=group.raw_size, limit=limits.MAX_BODY_BYTES * 2
     )
     return hashlib.sha256(raw).hexdigest()
 
 
-def _happened(
+def check_room(store: contract.Logstore, held: int) -> None:
+    """Check that a Logstore may have one hash key more than the `held` it has.
+
+    Raises:
+        SlsError: ParameterInvalid.
+    """
+    if held >= MAX_KEYS:
+        detail = (
+            f"Logstore {store.name} has sequence ids under {held} hash keys already; "
+            "use the same keys again."
+        )
+        raise errors.make("ParameterInvalid", detail=detail)
+
+
+def happened(
     storage: contract.LogStorage, store: contract.Logstore, ticket: contract.Ticket
 ) -> bool:
+    """Whether the write of a ticket is in its shard."""
     shard = next((each for each in store.shards if each.number == ticket.shard), None)
     if shard is None or storage.span(store, shard)[0] > ticket.after:
         return True  # retention took the place: far too late for a write to be repeated

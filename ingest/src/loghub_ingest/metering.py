@@ -8,8 +8,8 @@ one together: a series that came and went would look like a restart.
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Protocol
 
 from prometheus_client import core, registry
 
@@ -99,11 +99,24 @@ class Usages:
         return found
 
 
+class Metered(Protocol):
+    """A storage as metrics and `/status` show it."""
+
+    def all_logstores(self) -> Sequence[contract.Logstore]:
+        """All of every project."""
+
+    def gauges(self) -> Iterator[core.Metric]:
+        """What a scrape says of it."""
+
+    def status(self) -> dict[str, Any]:
+        """What `/status` of the admin port says of this service; sizes in bytes."""
+
+
 class Collector(registry.Collector):
     """The service's storage and Logstores as Prometheus scrapes them."""
 
-    def __init__(self, storage: embedded.Embedded, usages: Usages, data: pathlib.Path) -> None:
-        self._storage, self._usages, self._data = storage, usages, data
+    def __init__(self, storage: Metered, usages: Usages) -> None:
+        self._storage, self._usages = storage, usages
 
     def describe(self) -> Iterable[core.Metric]:
         """Nothing: what there is is found out at a scrape."""
@@ -126,17 +139,38 @@ class Collector(registry.Collector):
             for labels, usage in by_name.items():
                 family.add_metric(labels, getattr(usage, field))
             yield family
+        yield core.GaugeMetricFamily(
+            "loghub_ingest_logstores", "Logstores.", len(self._storage.all_logstores())
+        )
+        yield from self._storage.gauges()
+
+
+class Volume:
+    """The embedded storage and the volume that it is on."""
+
+    def __init__(self, storage: embedded.Embedded, data: pathlib.Path) -> None:
+        self._storage, self._data = storage, data
+
+    def all_logstores(self) -> Sequence[contract.Logstore]:
+        """All of every project."""
+        return self._storage.all_logstores()
+
+    def gauges(self) -> Iterator[core.Metric]:
+        """What a scrape says of it."""
         for name, about, value in self._gauges():
             yield core.GaugeMetricFamily(name, about, value)
 
+    def status(self) -> dict[str, Any]:
+        """What `/status` of the admin port says of this service; sizes in bytes."""
+        return status(self._storage, self._data)
+
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
-        found = status(self._storage, self._data)
+        found = self.status()
         disk, segments = found["disk"], found["segments"]
         yield "loghub_ingest_disk_free_bytes", "Free on the data volume.", disk["freeBytes"]
         yield "loghub_ingest_disk_bytes", "Size of the data volume.", disk["totalBytes"]
         yield "loghub_ingest_segments", "Segments of the log, packed ones too.", segments["all"]
         yield "loghub_ingest_packed_segments", "Packed segments.", segments["packed"]
-        yield "loghub_ingest_logstores", "Logstores.", found["logstores"]
         yield "loghub_ingest_damaged_reads", "Reads that met damage.", found["damagedReads"]
 
 

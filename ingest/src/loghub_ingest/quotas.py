@@ -64,6 +64,12 @@ class Quotas:
         for place in [each for each in self._buckets if each[0] == project]:
             del self._buckets[place]
 
+    def replace(self, other: "Quotas") -> None:
+        """Take what `other` was loaded with, where it differs."""
+        for project in self._quotas.keys() | other._quotas.keys():
+            if self.of(project) != other.of(project):
+                self.set(project, other._quotas.get(project))
+
     def write(self, project: str, size: int, now: float) -> None:
         """Pay for a write of `size` bytes on the wire.
 

@@ -27,14 +27,21 @@ class Readiness:
 
     def __init__(
         self,
-        data: pathlib.Path,
+        probe: Callable[[], str],
         *,
         listening: Callable[[], bool],
         draining: Callable[[], bool],
         writing: Callable[[], bool],
     ) -> None:
-        """`writing` tells whether the storage's writing thread lives."""
-        self._data = data
+        """Of a storage.
+
+        Args:
+            probe: tells why nothing can be kept there, empty when it can; may take long.
+            listening: whether requests are taken.
+            draining: whether the service ends.
+            writing: whether the storage's writing thread lives.
+        """
+        self._probe = probe
         self._listening, self._draining, self._writing = listening, draining, writing
         self._fault = ""
         self._probed = time.monotonic()
@@ -48,15 +55,15 @@ class Readiness:
         if not self._writing():
             return "the storage's writing thread has ended"
         if time.monotonic() - self._probed > HUNG_SECONDS:
-            return f"the data volume has not finished a write for {HUNG_SECONDS:.0f} s"
+            return f"the storage has not finished a write for {HUNG_SECONDS:.0f} s"
         return self._fault
 
     async def watch(self) -> None:
-        """Write and sync a small file now and then, for ever."""
+        """Probe now and then, for ever."""
         while True:
-            fault = await asyncio.to_thread(probe, self._data)
+            fault = await asyncio.to_thread(self._probe)
             if fault != self._fault:
-                _log.warning("the data volume's state changed", extra={"fault": fault or "none"})
+                _log.warning("the storage's state changed", extra={"fault": fault or "none"})
             self._fault, self._probed = fault, time.monotonic()
             await asyncio.sleep(PROBE_SECONDS)
 

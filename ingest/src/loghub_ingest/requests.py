@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from loghub_ingest import _core, hosts
+from loghub_ingest import _core, hosts, tokens
 from loghub_ingest.service import Service
 from loghub_ingest.storage import contract
 from slswire import compress, errors, headers, limits, signature
@@ -171,11 +171,9 @@ async def accept(request: Request, service: Service) -> Call:
     if len(query) > MAX_QUERY_ITEMS:
         raise errors.make("ParameterInvalid", detail="The query has too many parameters.")
     claim = signature.parse_authorization(sent)
-    key = service.storage.key(claim.access_key_id)
-    if key is None:
-        detail = f"AccessKeyId not found: {claim.access_key_id[:128]}"
-        raise errors.make("Unauthorized", detail=detail)
+    await service.storage.catch_up()
     now = dt.datetime.now(dt.UTC)
+    key = _key(service, claim.access_key_id, sent, now)
     signature.check_clock(sent, now)
     if query or not _surely_signed(request, claim, key.secret, body):
         path = _path(request).decode("latin-1")
@@ -192,6 +190,23 @@ async def accept(request: Request, service: Service) -> Call:
         headers=sent,
         body=body,
     )
+
+
+def _key(
+    service: Service, ident: str, sent: Mapping[str, str], now: dt.datetime
+) -> contract.AccessKey:
+    token = sent.get(headers.SECURITY_TOKEN, "")
+    temporary = ident.startswith(tokens.PREFIX)
+    if temporary and token:
+        return service.tokens.read(ident, token, now.timestamp())
+    # Without its token a temporary key is nobody's, here as in the cloud.
+    found = service.storage.key(ident)
+    if found is None:
+        raise errors.make("Unauthorized", detail=f"AccessKeyId not found: {ident[:128]}")
+    if token:
+        detail = "The security token you provided is invalid: the key is not a temporary one."
+        raise errors.make("Unauthorized", detail=detail)
+    return found
 
 
 def _headers(request: Request) -> dict[str, str]:
@@ -229,6 +244,7 @@ async def accept_open(request: Request, service: Service) -> Call:
     project = project or service.default_project
     if not project:  # an empty project would make it the root key
         raise errors.make("ProjectNotExist", project="")
+    await service.storage.catch_up()
     nobody = contract.AccessKey(
         ident="", secret="", project=project, rights=frozenset({"track"}), created=0
     )

@@ -4,10 +4,12 @@
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import time
+from typing import Any
 
-from loghub_ingest import access, consumers, exactlyonce, metering, quotas, writes
+from loghub_ingest import access, consumers, exactlyonce, metering, quotas, tokens, writes
 from loghub_ingest.storage import contract
 
 
@@ -23,11 +25,12 @@ class Service:
     names: tuple[str, ...]
     writes: writes.Writes
     usages: metering.Usages
-    once: exactlyonce.Once
-    consumers: consumers.Groups
+    once: exactlyonce.Writer
+    consumers: consumers.Members
     quotas: quotas.Quotas
+    tokens: tokens.Tokens
     started: int
-    editing: asyncio.Lock
+    editing: contextlib.AbstractAsyncContextManager[Any]
     access: access.Access
     default_project: str
 
@@ -38,7 +41,7 @@ def make(
     logged: access.Access = access.Access.OFF,
     default_project: str = "",
 ) -> Service:
-    """A service over `storage`; `names` are its host names (see `hosts`)."""
+    """A service of one process over `storage`; `names` are its host names (see `hosts`)."""
     usages = metering.Usages()
     ongoing = writes.Writes(storage, usages)
     return Service(
@@ -49,6 +52,7 @@ def make(
         once=exactlyonce.Once(storage, ongoing),
         consumers=consumers.Groups(time.monotonic()),
         quotas=quotas.load(storage),
+        tokens=tokens.Tokens(storage),
         started=int(time.time()),
         editing=asyncio.Lock(),
         access=logged,

@@ -1,20 +1,15 @@
-"""Runs the service: storage, the API's server, the admin's server, retention, and a clean end.
+"""Runs the service: its backend, the API's server, the admin's server, and a clean end.
 
-Called by `cli`. SIGTERM and SIGINT stop accepting, let running requests end, then close the log.
+Called by `cli`; `backends` opens the storage. SIGTERM and SIGINT stop accepting, let running
+requests end, then close the log.
 """
 
 import asyncio
-import concurrent.futures
-import contextlib
 import dataclasses
-import functools
 import gc
 import logging
-import os
-import pathlib
 import secrets
 import signal
-import threading
 import time
 from typing import Final
 
@@ -24,26 +19,17 @@ from loghub_ingest import (
     access,
     admin,
     app,
+    backends,
     connections,
     listening,
     metering,
     readiness,
-    service,
     splitting,
 )
 from loghub_ingest.console import application as console
-from loghub_ingest.storage import contract, embedded
+from loghub_ingest.storage import contract
 
 _log = logging.getLogger(__name__)
-
-TRIM_SECONDS: Final = 60.0
-
-PACK_SECONDS: Final = 5.0
-
-MOST_UNPACKED: Final = 4 * 1024**3
-"""Bytes of closed segments that wait for their age; beyond, the oldest are packed before it."""
-
-NICE: Final = 10
 
 COLLECTED_OBJECTS: Final = 10_000
 """New objects between two rounds of the garbage collector: those of some two hundred requests."""
@@ -55,48 +41,50 @@ class Settings:
 
     listen: tuple[listening.Address, ...]
     admin_listen: listening.Address | None
-    data: pathlib.Path
+    backend: backends.Settings
     names: tuple[str, ...]
     root_key: tuple[str, str] | None
-    key_file: pathlib.Path | None
     access: access.Access
     default_project: str
-    pack_after: float | None
-    """Seconds after its last write when a closed segment is packed; None for never."""
     console: bool
+
+
+class NoRootKeyError(Exception):
+    """There is no root key yet, and none was given that all replicas could have."""
 
 
 async def serve(settings: Settings) -> None:
     """Serve until a signal.
 
     Raises:
-        embedded.InUseError, OSError: the directory or a port cannot be used.
+        embedded.InUseError, OSError: the storage or a port cannot be used.
+        NoRootKeyError: none was given, and there is none.
     """
-    storage = embedded.Embedded(settings.data, settings.key_file)
+    backend = backends.open_one(settings.backend)
     try:
-        _set_root_key(storage, settings.root_key)
-        await _run(settings, storage)
+        _set_root_key(backend, settings.root_key)
+        await _run(settings, backend)
     finally:
-        await asyncio.to_thread(storage.close)
+        await asyncio.to_thread(backend.storage.close)
 
 
-async def _run(settings: Settings, storage: embedded.Embedded) -> None:
-    running = _service(settings, storage)
+async def _run(settings: Settings, backend: backends.Backend) -> None:
+    running = backend.service(settings.names, settings.access, settings.default_project)
     application = app.make(running, console.make(running) if settings.console else None)
     connections.allow_files()
     api = [listening.server(application, each) for each in settings.listen]
     servers = list(api)
 
     ready = readiness.Readiness(
-        settings.data,
+        backend.probe,
         listening=lambda: all(each.started for each in api),
         draining=lambda: any(each.should_exit for each in api),
-        writing=lambda: storage.alive,
+        writing=lambda: backend.storage.alive,
     )
     if settings.admin_listen:
-        prometheus.REGISTRY.register(metering.Collector(storage, running.usages, settings.data))
-        shown = functools.partial(metering.status, storage, settings.data)
-        servers.append(listening.server(admin.make(ready.problem, shown), settings.admin_listen))
+        prometheus.REGISTRY.register(metering.Collector(backend.metered, running.usages))
+        administration = admin.make(ready.problem, backend.metered.status)
+        servers.append(listening.server(administration, settings.admin_listen))
     loop = asyncio.get_running_loop()
     _calm_collector()
 
@@ -106,11 +94,9 @@ async def _run(settings: Settings, storage: embedded.Embedded) -> None:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
-    background = [asyncio.create_task(_trim(storage)), asyncio.create_task(ready.watch())]
-    splitter = splitting.Splitter(storage, running.usages)
-    background.append(asyncio.create_task(splitter.watch()))
-    if settings.pack_after is not None:
-        background.append(asyncio.create_task(_pack(storage, settings.pack_after)))
+    splitter = splitting.Splitter(backend.storage, running.usages)
+    work = (ready.watch(), splitter.watch(), *backend.background(running))
+    background = [asyncio.create_task(each) for each in work]
     for server, address in zip(api, settings.listen, strict=True):
         if address.certificate is not None:
             watching = listening.watch(server, address.certificate)
@@ -132,48 +118,14 @@ def _calm_collector() -> None:
     gc.set_threshold(COLLECTED_OBJECTS, 10, 10)
 
 
-def _service(settings: Settings, storage: embedded.Embedded) -> service.Service:
-    return service.make(storage, settings.names, settings.access, settings.default_project)
-
-
-async def _trim(storage: embedded.Embedded) -> None:
-    while True:
-        await asyncio.sleep(TRIM_SECONDS)
-        await asyncio.to_thread(storage.drop_expired_shards, time.time_ns())
-        dropped = await asyncio.to_thread(storage.trim, time.time_ns())
-        if dropped:
-            _log.info("expired segments were dropped", extra={"segments": dropped})
-
-
-async def _pack(storage: embedded.Embedded, after: float) -> None:
-    # A thread of its own: one that was made nice cannot be made eager again.
-    with concurrent.futures.ThreadPoolExecutor(1, "packing", initializer=_be_nice) as thread:
-        try:
-            while True:
-                await asyncio.sleep(PACK_SECONDS)
-                await asyncio.get_running_loop().run_in_executor(thread, _pack_once, storage, after)
-        finally:
-            storage.stop_packing()
-
-
-def _pack_once(storage: embedded.Embedded, after: float) -> None:
-    try:
-        storage.pack(time.time() - after, most_bytes=MOST_UNPACKED)
-    except OSError as fault:
-        _log.warning("old segments cannot be packed now: %s", fault)
-
-
-def _be_nice() -> None:
-    # Linux counts niceness by thread.
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-
-
-def _set_root_key(storage: embedded.Embedded, given: tuple[str, str] | None) -> None:
+def _set_root_key(backend: backends.Backend, given: tuple[str, str] | None) -> None:
+    storage = backend.storage
     known = list(storage.keys(""))
     if given is None:
         if known:
             return
+        if backend.shared:  # each replica would make one of its own
+            raise NoRootKeyError("give all replicas the same LOGHUB_ROOT_ACCESS_KEY_ID and _SECRET")
         given = ("root" + secrets.token_hex(8), secrets.token_urlsafe(30))
         # Printed once, on purpose: nobody else ever learns it.
         _log.warning(
@@ -183,6 +135,8 @@ def _set_root_key(storage: embedded.Embedded, given: tuple[str, str] | None) -> 
     for key in known:
         if key.ident != given[0]:
             storage.delete_key(key.ident)
+    if any((key.ident, key.secret) == given for key in known):
+        return
     storage.add_key(
         contract.AccessKey(
             ident=given[0],

@@ -6,8 +6,10 @@ write of the same is no change. Errors are `ClusterError` with the API server's 
 
 import dataclasses
 import json
+import ssl
 import urllib.parse
-from collections.abc import Callable, Mapping
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 import aiohttp
@@ -20,11 +22,15 @@ Object = dict[str, Any]
 MANAGER: Final = "loghub-operator"
 TIMEOUT_SECONDS: Final = 20
 _PAGE: Final = 500
+"""Objects of one page of a list: all at once would be the most memory there ever is."""
 _JSON: Final = "application/json"
 _NAMES: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """Metadata alone: a node's object is 10 KB and more."""
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
+_EXPIRED: Final = 410
+_LISTS: Final = 3
+"""A list whose next page has expired is begun anew so often: it was too slow for the cluster."""
 _REFUSED: Final = 300
 
 
@@ -43,23 +49,22 @@ class ClusterError(Exception):
 
 async def connect(kubeconfig: str = "") -> "Cluster":
     """The cluster that the pod runs in, or that a kubeconfig names."""
+    given = client.Configuration()
     if kubeconfig:
-        await config.load_kube_config(config_file=kubeconfig)
+        await config.load_kube_config(config_file=kubeconfig, client_configuration=given)
     else:
-        await config.load_config()
-    return Cluster(client.ApiClient())
+        await config.load_config(client_configuration=given)
+    # aiohttp reads ~/.netrc for each request where the environment is trusted.
+    given.client_session_kwargs = {"trust_env": bool(urllib.request.getproxies())}
+    return Cluster(client.ApiClient(given))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach the API server from outside as the same user: address, file paths, token."""
+class Listing:
+    """All objects of a kind, and the resource version that the list is of."""
 
-    server: str
-    authority: str | None
-    certificate: str | None
-    key: str | None
-    authorization: str = dataclasses.field(repr=False)
-    verified: bool = True
+    items: list[Object]
+    version: str
 
 
 class Cluster:
@@ -70,17 +75,22 @@ class Cluster:
         self.may_write: Callable[[], bool] = lambda: True
         """The fence: a replica that was paused must not write what another one leads now."""
 
-    def access(self) -> Access:
-        """What this client was given, for another one."""
-        given = self._api.configuration
-        return Access(
-            server=given.host,
-            authority=given.ssl_ca_cert,
-            certificate=given.cert_file,
-            key=given.key_file,
-            authorization=str(given.api_key.get("BearerToken", "")),
-            verified=given.verify_ssl,
-        )
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return str(self._api.configuration.host)
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """How the API server is trusted, and how this client is known to it."""
+        found: ssl.SSLContext = self._api.rest_client.ssl_context
+        return found
+
+    async def authorize(self, headers: MutableMapping[str, str]) -> None:
+        """Add what says who is asking; a pod's token is read anew as it changes."""
+        found: dict[str, str] = {}
+        await self._api.update_params_for_auth(found, [], ["BearerToken"], "", "GET", None)
+        headers.update(found)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -95,34 +105,58 @@ class Cluster:
                 return None
             raise
 
+    async def metadata(self, kind: kinds.Kind, namespace: str = "") -> list[Object]:
+        """All objects of a kind, but of each the metadata alone."""
+        return (await self.listing(kind, namespace, accept=_NAMES)).items
+
+    async def births(self, kind: kinds.Kind, namespace: str = "") -> dict[str, str]:
+        """The names of all objects of a kind and when they were made."""
+        listed = (each["metadata"] for each in await self.metadata(kind, namespace))
+        return {each["name"]: each["creationTimestamp"] for each in listed}
+
     async def list(
-        self, kind: kinds.Kind, namespace: str = "", *, labels: str = ""
+        self, kind: kinds.Kind, namespace: str = "", *, labels: str = "", fields: str = ""
     ) -> list[Object]:
-        """All objects of a kind, or those with `labels`, page by page."""
+        """All objects of a kind, or those with `labels` and `fields`, both selectors."""
+        query = f"&labelSelector={urllib.parse.quote(labels)}" if labels else ""
+        query += f"&fieldSelector={urllib.parse.quote(fields)}" if fields else ""
+        return (await self.listing(kind, namespace, query=query)).items
+
+    async def check_served(self, kind: kinds.Kind) -> None:
+        """Raise ClusterError where the API server does not know a kind, or may not be asked."""
+        await self._send("GET", f"{kind.path()}?limit=1", accept=_NAMES)
+
+    async def listing(
+        self, kind: kinds.Kind, namespace: str = "", *, query: str = "", accept: str = _JSON
+    ) -> Listing:
+        """All objects of a kind as they were at one moment."""
+        for _ in range(_LISTS):
+            try:
+                return await self._listing(kind.path(namespace), query, accept)
+            except ClusterError as fault:
+                if fault.status != _EXPIRED:
+                    raise
+                expired = fault
+        raise expired
+
+    async def _listing(self, path: str, query: str, accept: str) -> Listing:
         found: list[Object] = []
-        token = ""
-        while True:
-            query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
-            query += f"&labelSelector={urllib.parse.quote(labels)}" if labels else ""
-            page = await self._send("GET", kind.path(namespace) + query)
+        async for page in self._pages(path, query, accept):
             for each in page.get("items") or []:
                 each["metadata"].pop("managedFields", None)  # as large as the rest, of no use here
                 found.append(each)
-            token = page.get("metadata", {}).get("continue", "")
-            if not token:
-                return found
+            version = str(page["metadata"].get("resourceVersion", ""))
+        return Listing(found, version)
 
-    async def names(self, kind: kinds.Kind) -> set[str]:
-        """The names of all objects of a cluster-scoped kind, without the objects."""
-        found: set[str] = set()
+    async def _pages(self, path: str, query: str, accept: str) -> AsyncIterator[Object]:
         token = ""
         while True:
-            query = f"?limit={_PAGE}" + (f"&continue={token}" if token else "")
-            page = await self._send("GET", kind.path() + query, accept=_NAMES)
-            found |= {each["metadata"]["name"] for each in page.get("items") or []}
+            more = f"&continue={urllib.parse.quote(token)}" if token else ""
+            page = await self._send("GET", f"{path}?limit={_PAGE}{query}{more}", accept=accept)
             token = page.get("metadata", {}).get("continue", "")
+            yield page
             if not token:
-                return found
+                return
 
     async def apply(self, kind: kinds.Kind, wanted: Object) -> Object:
         """Server-side apply: create it or change what this manager owns of it."""

@@ -48,3 +48,13 @@ def status_of(found: Mapping[str, Any] | None, kind: str) -> str:
             current = each.get("observedGeneration") == found["metadata"]["generation"]
             return str(each["status"]) if current else "Unknown"
     return "Unknown"
+
+
+def turned_true(before: Mapping[str, Any], after: Mapping[str, Any], kind: str) -> Condition | None:
+    """The condition of that type in the status `after`, if it holds there and not in `before`."""
+    held, holds = (
+        {each["type"]: each for each in status.get("conditions") or []}.get(kind, {})
+        for status in (before, after)
+    )
+    turned = holds.get("status") == "True" and held.get("status") != "True"
+    return dict(holds) if turned else None

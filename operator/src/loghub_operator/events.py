@@ -1,7 +1,8 @@
 """Events on objects, for `kubectl describe`: bounded in number.
 
 Each object has a small bucket that refills slowly, so that a fault that comes and goes cannot flood
-the API server. Nothing depends on an Event: one that is dropped or refused is logged and forgotten.
+the API server; good news of all objects share another. Nothing depends on an Event: one that is
+dropped or refused is logged and forgotten.
 """
 
 import datetime as dt
@@ -19,6 +20,10 @@ BURST: Final = 10
 """Events that one object may cause at once."""
 REFILL_SECONDS: Final = 60.0
 """One more after each."""
+GOOD_BURST: Final = 200.0
+"""Events of type Normal that all objects together may cause at once: thousands that become ready
+in one start must not take the API server's time from what makes them ready."""
+GOOD_PER_SECOND: Final = 5.0
 _MAX_OBJECTS: Final = 10_000
 """Buckets remembered; the oldest is forgotten first."""
 
@@ -30,6 +35,7 @@ class Events:
         self._api, self._clock = api, clock
         self._buckets: dict[str, tuple[float, float]] = {}
         self._told: dict[str, None] = {}
+        self._good, self._good_since = GOOD_BURST, clock()
 
     async def warn(
         self, kind: kinds.Kind, about: Mapping[str, Any], reason: str, sentence: str
@@ -58,6 +64,13 @@ class Events:
         self, kind: kinds.Kind, about: Mapping[str, Any], reason: str, sentence: str
     ) -> None:
         """Something happened to the object that its owner may want to know."""
+        now = self._clock()
+        left = min(GOOD_BURST, self._good + (now - self._good_since) * GOOD_PER_SECOND)
+        self._good, self._good_since = left, now
+        if left < 1:
+            _log.debug("an event was left out: too many objects", extra={"said": sentence})
+            return
+        self._good -= 1
         await self._write("Normal", kind, about, (reason, sentence))
 
     async def _write(

@@ -6,11 +6,10 @@ reconciles in `running`; here are the definitions, the lag of the event loop and
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import prometheus_client as prometheus
-from kopf._cogs.clients import watching as kopf_watching
 
 RECONCILED: Final = prometheus.Counter(
     "loghub_operator_reconciles_total", "Keys worked on.", ["kind", "outcome"]
@@ -55,18 +54,6 @@ class Watches:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._heard: dict[str, float] = {}
-
-    def attend(self) -> None:
-        """Listen to kopf's watches: handlers are not told of bookmarks, nor of reconnections."""
-        whole = kopf_watching.watch_objs
-
-        async def heard(*, resource: Any, **more: Any) -> AsyncIterator[Any]:
-            self.hear(resource.plural)
-            async for each in whole(resource=resource, **more):
-                self.hear(resource.plural)
-                yield each
-
-        kopf_watching.watch_objs = heard
 
     def hear(self, plural: str) -> None:
         """The API server spoke, or was asked."""

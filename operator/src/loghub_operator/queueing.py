@@ -26,6 +26,10 @@ class AgainError(Exception):
     """Not yet: the key comes back after a pause. The sentence is in a condition already."""
 
 
+class SoonError(AgainError):
+    """Not yet, and nothing is said of it: what it waits for is being worked on at this moment."""
+
+
 class Queue:
     """Keys to work on."""
 
@@ -65,6 +69,10 @@ class Queue:
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
                 group.create_task(self._worker())
+
+    def busy(self, key: Key) -> bool:
+        """Whether `key` is worked on or about to be: what it will be like is not known yet."""
+        return key in self._queued or key in self._working
 
     def longest(self) -> tuple[Key, float] | None:
         """The key that has been worked on for longest, and its seconds."""

@@ -9,12 +9,13 @@ import logging
 import random
 import signal
 import time
+import typing
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import aiohttp
 import kopf
-from kopf._core.engines import peering
 
 from loghub_operator import (
     admin,
@@ -27,18 +28,19 @@ from loghub_operator import (
     measuring,
     queueing,
     reporting,
+    streams,
     watching,
 )
 from loghub_operator.reconciling import context, leaving, permitting
 
 _log = logging.getLogger(__name__)
 
-RESYNC_SECONDS: Final = 300.0
+RESYNC_SECONDS: Final = 600.0
 """Drift of the remote is found within that; the looks are spread over it."""
 _TURNS: Final = 30
 """Each object has its turn in one of so many parts of that time."""
 RELIST_SECONDS: Final = 1800.0
-"""What a broken watch hid is found within that. kopf starts a silent watch anew after 70 s."""
+"""Everything is listed anew then, for what no watch and no list between them has told."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ async def run(options: Options, settings: context.Settings) -> None:
     reports = reporting.Reports(settings.namespace)
     permits = permitting.Permits(api)
     ctx = context.Context(settings, api, cache.Cache(), events.Events(api), reports, permits)
-    operator = _Operator(ctx, outside=bool(options.kubeconfig))
+    operator = Operator(ctx)
     probes = await admin.serve(
         *options.admin_listen, ready=lambda: operator.ready, stuck=operator.stuck
     )
@@ -84,36 +86,41 @@ async def run(options: Options, settings: context.Settings) -> None:
                 await lease.release()
     finally:
         await probes.cleanup()
+        await ctx.services.close()
         await api.close()
 
 
 async def _work(
-    operator: "_Operator", lease: leading.Lease, options: Options, stop: asyncio.Event
+    operator: "Operator", lease: leading.Lease, options: Options, stop: asyncio.Event
 ) -> None:
     if options.leader_election:
         await lease.acquire()
         operator.fence(lease.fresh)
     operator.ready = False
     measuring.LEADING.set(1)
-    await operator.list_all()
-    operator.ready = True
+    await operator.check_served()
     async with asyncio.TaskGroup() as group:
         group.create_task(operator.watch(stop))
-        group.create_task(operator.queue.run())
+        group.create_task(operator.work())
         group.create_task(operator.resync())
         group.create_task(measuring.keep_lag())
         if options.leader_election:
             group.create_task(lease.keep())
 
 
-class _Operator:
-    def __init__(self, ctx: context.Context, *, outside: bool) -> None:
-        self._ctx, self._outside = ctx, outside
+class Operator:
+    """Knows the world, follows it, and works on what changes; `silent` is a watch's patience."""
+
+    def __init__(self, ctx: context.Context, *, silent: float = watching.SILENT_SECONDS) -> None:
+        self._ctx, self._silent = ctx, silent
         self.queue = queueing.Queue(self._reconcile)
         self.ready = True
         """Whether it knows the world; one that waits to lead is ready to."""
         self._watches = measuring.Watches()
-        ctx.later, ctx.changed = self.queue.add_later, self._changed
+        self._unlisted = set(kinds.WATCHED)
+        self.known = asyncio.Event()
+        """Set once every kind was listed."""
+        ctx.later, ctx.changed, ctx.busy = self.queue.add_later, self._changed, self.queue.busy
         measuring.QUEUED.set_function(lambda: len(self.queue))
 
     def fence(self, fresh: Callable[[], bool]) -> None:
@@ -127,29 +134,62 @@ class _Operator:
             yield f"{'/'.join(longest[0])} has been worked on for {longest[1]:.0f} s"
         yield from self._watches.silent()
 
-    async def list_all(self) -> None:
-        """Take the API server's lists as the truth, and look at everything."""
+    async def check_served(self) -> None:
+        """End here where a definition is missing: kopf would wait for it in silence.
+
+        Raises:
+            ClusterError: a kind is not served, or nothing is.
+        """
         for kind in kinds.WATCHED:
-            found = await self._ctx.cluster.list(kind)
-            if kind == kinds.REPORT:
-                self._ctx.reports.replace(found)
-            else:
-                self._ctx.cache.replace(kind, found)
-        self._ctx.reports.changes()  # everything is looked at anyway
+            await self._ctx.cluster.check_served(kind)
+
+    async def listed(self, kind: kinds.Kind) -> None:
+        """Take the API server's list of a kind as the truth."""
+        listing = await self._ctx.cluster.listing(kind)
+        if kind == kinds.REPORT:
+            self._ctx.reports.replace(listing.items)
+            self.queue.add_later(dispatching.REPORTS, dispatching.REPORT_SECONDS)
+        else:
+            watching.take_list(kind, listing, self._ctx.cache, self._changed)
+        self._unlisted.discard(kind)
+        if not self._unlisted and not self.known.is_set():
+            self.look_at_all()
+            self.known.set()
+            self.ready = True
+
+    def look_at_all(self) -> None:
+        """Have everything looked at that is known."""
+        self._ctx.reports.changes()  # they are looked at with the rest
         for key in dispatching.everything(self._ctx.cache):
             self.queue.add(key)
 
+    async def work(self) -> None:
+        """Work on what is queued, once the whole world is known."""
+        await self.known.wait()
+        await self.queue.run()
+
     async def watch(self, stop: asyncio.Event) -> None:
-        """Follow changes until cancelled."""
-        self._watches.attend()
-        access = self._ctx.cluster.access() if self._outside else None
-        registry = watching.registry(self._ctx.cache, self._ctx.reports, self._changed, access)
+        """Follow changes until cancelled.
+
+        `streams` lets nothing of the API server end it. What does all the same ends the process:
+        kopf cancels every task then, the workers' too.
+        """
+
+        def open_session() -> tuple[str, aiohttp.ClientSession]:
+            session = streams.open_session(
+                self._ctx.cluster, kinds.WATCHED, listed=self.listed, heard=self._watches.hear
+            )
+            return self._ctx.cluster.server, session
+
+        ctx = self._ctx
+        registry = watching.registry(ctx.cache, ctx.reports, self._changed, open_session)
         await kopf.operator(
             registry=registry,
-            settings=watching.settings(),
+            settings=watching.settings(self._silent),
             clusterwide=True,
-            # By default kopf asks who runs it, and the container's user has no name.
-            identity=peering.Identity("loghub-operator"),
+            # By default kopf asks who runs it, and the container's user has no name. A text, of
+            # which kopf keeps the type to itself.
+            identity=typing.cast("Any", "loghub-operator"),
         )
         # kopf takes the signals for itself and returns on one.
         stop.set()
@@ -171,7 +211,9 @@ class _Operator:
                 continue
             relist = loop.time() + RELIST_SECONDS
             try:
-                await self.list_all()
+                for kind in kinds.WATCHED:
+                    await self.listed(kind)
+                self.look_at_all()
             except cluster.ClusterError as fault:
                 _log.warning("the resync failed: %s", fault)
 

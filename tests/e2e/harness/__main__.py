@@ -26,6 +26,8 @@ def main() -> int:
             return 0
         if options.verb == "clients":
             foreign.install_all()
+            if options.where:
+                print({"jars": foreign.jars, "node-modules": foreign.node_modules}[options.where]())
             return 0
         provider = providers.choose(options.provider)
         if options.verb in VERBS_THAT_CHANGE:
@@ -129,7 +131,11 @@ def _parser() -> argparse.ArgumentParser:
     kubectl.add_argument("words", nargs=argparse.REMAINDER, metavar="ARGS")
     tool = verbs.add_parser("tool", help="print the paths of programs, built where missing")
     tool.add_argument("names", nargs="+", choices=binaries.names(), metavar="NAME")
-    verbs.add_parser("clients", help="install the official clients that tests drive, and a browser")
+    clients = verbs.add_parser(
+        "clients", help="install the official clients that tests drive, and a browser"
+    )
+    where = ("jars", "node-modules")
+    clients.add_argument("--where", choices=where, help="print the folder that holds them")
     _add_faults(verbs)
     return parser
 

@@ -15,7 +15,7 @@ from harness import lock, packages, places, progress
 from harness.trouble import TroubleError
 
 LOCKS = places.HARNESS.parent.parent / "clients"
-"""Holds npm/package-lock.json, maven/pom.xml and maven/jars.sha256."""
+"""Holds npm/package-lock.json; pom.xml and jars.sha256 of maven (clients) and kafka (brokers)."""
 
 NEEDED = {
     "chromium": "chromium",
@@ -54,6 +54,11 @@ def node_modules() -> Path:
 def jars() -> Path:
     """A directory with exactly the jars of maven/jars.sha256."""
     return _cached("maven", ("pom.xml", "jars.sha256"), _install_jars)
+
+
+def brokers() -> Path:
+    """A directory with exactly the jars of kafka/jars.sha256: Kafka's own server."""
+    return _cached("kafka", ("pom.xml", "jars.sha256"), _install_jars)
 
 
 def _cached(kind: str, files: tuple[str, ...], install: Callable[[Path], Path]) -> Path:

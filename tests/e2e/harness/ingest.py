@@ -5,25 +5,19 @@ For every test that needs something to write to: the agent's, the operator's, th
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
 
+from harness.ports import free_port
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
 
 ROOT_KEY = Credentials("root-id", "root-secret")
 DOMAIN = "sls.test"
 """The service's name; clients reach it through a proxy variable, since no resolver knows it."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Service:
@@ -45,8 +39,12 @@ class Service:
     def command(self) -> list[str]:
         return [sys.executable, "-m", "loghub_ingest"]
 
+    def storage(self) -> list[str]:
+        """The flags that say where everything is kept."""
+        return ["--data", str(self.data)]
+
     def start(self) -> None:
-        command = [*self.command(), "serve", "--data", str(self.data)]
+        command = [*self.command(), "serve", *self.storage()]
         command += ["--listen", f"127.0.0.1:{self.port}", "--service-name", DOMAIN]
         command += ["--service-name", "127.0.0.1"]
         command += ["--admin-listen", f"127.0.0.1:{self.admin_port}", *self.options]
@@ -56,7 +54,7 @@ class Service:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stderr=log)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.ready():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
@@ -78,3 +76,16 @@ class Service:
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(timeout=30)
+
+
+class Replica(Service):
+    """One of many, on the brokers and the catalogue of `where`; `data` holds its key and log."""
+
+    def __init__(self, data: Path, where: str, *options: str, port: int | None = None) -> None:
+        super().__init__(data, *options, port=port)
+        self.where = where
+        data.mkdir(parents=True, exist_ok=True)
+        self.log = data / f"replica-{self.port}.log"
+
+    def storage(self) -> list[str]:
+        return ["--storage", self.where, "--key-file", str(self.data / "secrets.key")]

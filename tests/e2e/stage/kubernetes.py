@@ -1,6 +1,7 @@
 """The cluster through its own kubectl: apply, get, delete, run something on a node."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,12 @@ class Cluster:
     def harness(self, *arguments: str, check: bool = True) -> str:
         """What `python -m harness ARGUMENTS` prints."""
         return _run([sys.executable, "-m", "harness", *arguments], check=check)
+
+    def environment(self) -> dict[str, str]:
+        """Variables with which a shell finds this cluster, and the programs for it."""
+        folders = [str(Path(each).parent) for each in (self._kubectl, self._helm)]
+        path = os.pathsep.join([*folders, os.environ["PATH"]])
+        return {"KUBECONFIG": self.kubeconfig, "PATH": path}
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """What kubectl prints."""

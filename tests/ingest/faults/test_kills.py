@@ -70,9 +70,9 @@ class Packing(Service):
 
     def command(self) -> list[str]:
         code = (
-            "from loghub_ingest import cli, serving\n"
+            "from loghub_ingest import backends, cli\n"
             "from loghub_ingest.storage import embedded, segments\n"
-            "segments.SEGMENT_BYTES, serving.PACK_SECONDS = 3000, 0.02\n"
+            "segments.SEGMENT_BYTES, backends.PACK_SECONDS = 3000, 0.02\n"
             "embedded.LOG_KEPT_SECONDS = 0.1\n"
             "raise SystemExit(cli.main())\n"
         )

@@ -1,6 +1,7 @@
 """Readiness says what is true of the data volume, and connections have an upper bound."""
 
 import asyncio
+import functools
 import os
 
 import pytest
@@ -14,7 +15,10 @@ from loghub_ingest import connections, listening, readiness
 def ready(tmp_path):
     """Of a service that runs well."""
     return readiness.Readiness(
-        tmp_path, listening=lambda: True, draining=lambda: False, writing=lambda: True
+        functools.partial(readiness.probe, tmp_path),
+        listening=lambda: True,
+        draining=lambda: False,
+        writing=lambda: True,
     )
 
 
@@ -30,7 +34,10 @@ def ready(tmp_path):
 def test_state_of_the_service_is_told(tmp_path, state, expected):
     listens, drains, writes = state
     found = readiness.Readiness(
-        tmp_path, listening=lambda: listens, draining=lambda: drains, writing=lambda: writes
+        functools.partial(readiness.probe, tmp_path),
+        listening=lambda: listens,
+        draining=lambda: drains,
+        writing=lambda: writes,
     ).problem()
     assert expected in found
     assert bool(found) == bool(expected)

@@ -58,6 +58,7 @@ class World:
         for name in (SYSTEM, *SPACES):
             self.api.put(kinds.NAMESPACE, workloads.namespace(name))
         self.pending: dict[queueing.Key, None] = {}
+        self.busy: set[queueing.Key] = set()
         self.waiting: set[queueing.Key] = set()
         """Failed, and not told of since: the queue would try them after a pause."""
         self.restart()
@@ -78,6 +79,9 @@ class World:
         self.ctx.service = self.service
         self.ctx.later = lambda key, _seconds: self._wake(key)
         self.ctx.changed = self._changed
+        self.ctx.busy = lambda key: (
+            key in self.busy or (key in self.pending and key not in self.waiting)
+        )
         self.ctx.pace.wait = lambda _key: 0.0  # type: ignore[method-assign]
         self.api.news.clear()
         for kind in kinds.WATCHED:
@@ -118,15 +122,20 @@ class World:
         chosen = list(dict.fromkeys(keys[pick % len(keys)] for pick in picks)) if keys else []
         for key in chosen:
             del self.pending[key]
+        self.busy.update(chosen)
         await asyncio.gather(*map(self._one, chosen))
 
     async def _one(self, key: queueing.Key) -> None:
         try:
             await dispatching.work(self.ctx, key)
+        except queueing.SoonError:
+            self.pending.setdefault(key)  # what it waits for is done before it is tried again
         except (queueing.AgainError, ClusterError):
             if key not in self.pending:
                 self.pending[key] = None
                 self.waiting.add(key)
+        finally:
+            self.busy.discard(key)
 
     async def settle(self) -> None:
         """No more faults; everything under way comes, and every key is worked on."""

@@ -9,7 +9,7 @@ import json
 import urllib.parse
 from typing import Any, Final
 
-from loghub_agent import errors, wishes
+from loghub_agent import errors, forms, wishes
 from loghub_agent.config import durations, inputs, limits, raw, samples, selectors
 
 _PORTS: Final = range(1, 65536)
@@ -108,7 +108,19 @@ def _opt_in(found: raw.OptIn | None) -> wishes.OptIn | None:
     if found is None:
         return None
     return wishes.OptIn(
-        found.logstore, frozenset(found.projects), frozenset(found.via), found.unnamed
+        found.logstore,
+        frozenset(found.projects),
+        frozenset(found.via),
+        found.unnamed,
+        found.without_store,
+        forms.Form(
+            tuple(sorted(found.files)),
+            found.parser,
+            found.multiline,
+            found.include,
+            found.exclude,
+        ),
+        frozenset(found.other_names),
     )
 
 

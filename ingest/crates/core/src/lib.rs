@@ -3,13 +3,18 @@
 //! [`summary`] judges a log group that is to be stored; [`splice`] makes an answer of stored ones.
 //! [`walk`] reads a log group in place; [`text`] cuts values into words as an index document says;
 //! [`program`] is a compiled query; [`matching`] decides on one record; [`scan`] goes over one group
-//! and is what `loghub-ingest-py` offers to Python; [`blooms`] says which groups can be passed over.
+//! and is what `loghub-ingest-py` offers to Python; [`filters`] says which groups can be passed over.
+//! [`frames`] makes a packed frame of log groups, by field in [`columns`] of [`templates`].
 
-pub mod blooms;
+mod columns;
+pub mod filters;
+pub mod frames;
 pub mod matching;
 pub mod program;
 pub mod scan;
 pub mod splice;
 pub mod summary;
+mod templates;
 pub mod text;
+mod varints;
 pub mod walk;

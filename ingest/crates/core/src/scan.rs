@@ -126,7 +126,7 @@ impl Scanner {
         }
     }
 
-    /// Whether a group with this filter of [`crate::blooms`] can hold a match.
+    /// Whether a group with this filter of [`crate::filters`] can hold a match.
     #[must_use]
     pub fn may_match(&self, filter: &[u8]) -> bool {
         self.program.may_match(filter)

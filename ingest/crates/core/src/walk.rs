@@ -3,6 +3,8 @@
 //! Field numbers and types: the SDKs' public `log_logs.proto`. Stored groups were validated when
 //! they were accepted; what is cut short here all the same ends the walk early.
 
+use crate::varints;
+
 /// One key and its value.
 pub type Pair<'a> = (&'a [u8], &'a [u8]);
 
@@ -38,39 +40,20 @@ enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, after) = rest.split_first()?;
-        *rest = after;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn take<'a>(rest: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
-    let (taken, after) = rest.split_at_checked(size)?;
-    *rest = after;
-    Some(taken)
-}
-
 impl<'a> Iterator for Fields<'a> {
     type Item = (u64, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let tag = varint(&mut self.rest)?;
+        let tag = varints::take(&mut self.rest)?;
         let value = match tag & 7 {
-            0 => Value::Number(varint(&mut self.rest)?),
-            1 => Value::Bytes(take(&mut self.rest, 8)?),
+            0 => Value::Number(varints::take(&mut self.rest)?),
+            1 => Value::Bytes(varints::take_bytes(&mut self.rest, 8)?),
             2 => {
-                let size = usize::try_from(varint(&mut self.rest)?).ok()?;
-                Value::Bytes(take(&mut self.rest, size)?)
+                let size = usize::try_from(varints::take(&mut self.rest)?).ok()?;
+                Value::Bytes(varints::take_bytes(&mut self.rest, size)?)
             }
             5 => {
-                let bytes = take(&mut self.rest, 4)?;
+                let bytes = varints::take_bytes(&mut self.rest, 4)?;
                 let number = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
                 Value::Number(u64::from(number))
             }

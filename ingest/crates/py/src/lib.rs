@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use loghub_ingest_core::blooms;
 use loghub_ingest_core::program::Type;
 use loghub_ingest_core::scan::{self, Column, Hit, Window};
 use loghub_ingest_core::splice as splicing;
 use loghub_ingest_core::summary as judge;
-use pyo3::exceptions::PyValueError;
+use loghub_ingest_core::{filters, frames};
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 use slswire::verifying::{self, Claim, Received};
 
 /// A column's key, path and type.
@@ -29,6 +29,9 @@ type Columns = (Vec<u32>, Vec<Values>);
 
 /// Topic, source, tags, number of logs.
 type Head = (String, String, Vec<(String, String)>, usize);
+
+/// Log groups compressed, and their filter.
+type Packed = (Cow<'static, [u8]>, Cow<'static, [u8]>);
 
 /// A compiled query over log groups; the interpreter's lock is released while it works.
 #[pyclass(frozen)]
@@ -104,7 +107,26 @@ fn render<'py>(
 #[allow(clippy::needless_pass_by_value, reason = "a list of Python arrives as a vector")]
 fn bloom(py: Python<'_>, raws: Vec<PyBackedBytes>) -> Cow<'static, [u8]> {
     let raws: Vec<&[u8]> = raws.iter().map(|raw| &**raw).collect();
-    Cow::Owned(py.detach(|| blooms::build(&raws)))
+    Cow::Owned(py.detach(|| filters::of(&raws)))
+}
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "a list of Python arrives as a vector")]
+fn pack(py: Python<'_>, raws: Vec<PyBackedBytes>) -> PyResult<Packed> {
+    let raws: Vec<&[u8]> = raws.iter().map(|raw| &**raw).collect();
+    let (packed, filter) = py.detach(|| frames::pack(&raws)).map_err(PyOSError::new_err)?;
+    Ok((Cow::Owned(packed), Cow::Owned(filter)))
+}
+
+#[pyfunction]
+fn unpack<'py>(
+    py: Python<'py>,
+    packed: &[u8],
+    size: usize,
+    first_version: bool,
+) -> Option<Bound<'py, PyBytes>> {
+    let work = if first_version { frames::whole } else { frames::unpack };
+    py.detach(|| work(packed, size)).map(|raw| PyBytes::new(py, &raw))
 }
 
 #[pyfunction]
@@ -171,5 +193,7 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(splice, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
     module.add_function(wrap_pyfunction!(bloom, module)?)?;
+    module.add_function(wrap_pyfunction!(pack, module)?)?;
+    module.add_function(wrap_pyfunction!(unpack, module)?)?;
     module.add_function(wrap_pyfunction!(head, module)?)
 }

@@ -7,7 +7,6 @@ import asyncio
 import base64
 import binascii
 import json
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -124,9 +123,11 @@ async def _heartbeat(call: Call, store: contract.Logstore, group: contract.Docum
     def finished(shard: contract.Shard) -> bool:
         return _finished(call, store, shard, saved)
 
-    readable = consumers.readable(store.shards, finished, ordered=bool(group.body["order"]))
+    ordered = bool(group.body["order"])
+    readable = await asyncio.to_thread(consumers.readable, store.shards, finished, ordered=ordered)
     try:
-        assigned = _members(call, store, group).beat(consumer, held, readable, time.monotonic())
+        members = call.service.consumers
+        assigned = await members.beat(_place(call, store, group), consumer, held, readable)
     except consumers.UnknownConsumerError as fault:
         raise errors.make("NotExistConsumerWithBody", consumer=consumer) from fault
     except consumers.TooManyConsumersError as fault:
@@ -148,7 +149,8 @@ async def _save(call: Call, store: contract.Logstore, group: contract.Document) 
     consumer = call.query.get("consumer", "")[:_MAX_NAME]
     if not forced:
         consumer = _consumer(call)
-        if not _members(call, store, group).holds(consumer, number, time.monotonic()):
+        place = _place(call, store, group)
+        if not await call.service.consumers.holds(place, consumer, number):
             raise errors.make("ConsumerNotExist", consumer=consumer, shard=number)
     await asyncio.to_thread(
         call.storage.set_checkpoint,
@@ -171,14 +173,12 @@ async def _group(call: Call, store: contract.Logstore) -> contract.Document:
     return found
 
 
-def _members(call: Call, store: contract.Logstore, group: contract.Document) -> consumers.Group:
-    now = time.monotonic()
-    return call.service.consumers.group(
+def _place(call: Call, store: contract.Logstore, group: contract.Document) -> consumers.Place:
+    return consumers.Place(
         store.ident,
         group.name,
         timeout=float(group.body["timeout"]),
         old=group.created < call.service.started,
-        now=now,
     )
 
 

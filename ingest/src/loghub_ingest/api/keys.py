@@ -42,7 +42,8 @@ async def create(call: Call) -> Response:
         rights=frozenset(map(str, rights)),
         created=int(time.time()),
     )
-    await asyncio.to_thread(call.storage.add_key, key)
+    if not await asyncio.to_thread(call.storage.add_key, key):
+        raise errors.make("ProjectNotExist", project=project)
     return answers.document(_shown(key) | {"accessKeySecret": key.secret})
 
 

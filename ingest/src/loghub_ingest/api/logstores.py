@@ -44,7 +44,10 @@ async def create(call: Call) -> Response:
     if call.storage.logstore(call.project, name) is not None:
         raise errors.make("LogStoreAlreadyExist", logstore=name)
     document = _DEFAULTS | _settings(given)
-    await asyncio.to_thread(call.storage.create_logstore, call.project, name, document)
+    made = call.storage.create_logstore
+    if not await asyncio.to_thread(made, call.project, name, document):
+        call.require("admin")  # the project may have been deleted meanwhile
+        raise errors.make("LogStoreAlreadyExist", logstore=name)
     return answers.nothing()
 
 
@@ -77,7 +80,9 @@ async def update(call: Call) -> Response:
     if given.get("shardCount", store.document["shardCount"]) != store.document["shardCount"]:
         detail = "invalid shard count,you can only modify shardCount by split& merge shard."
         raise errors.make("ParameterInvalid", detail=detail)
-    await asyncio.to_thread(call.storage.update_logstore, store, store.document | given)
+    changed = call.storage.update_logstore
+    if not await asyncio.to_thread(changed, store, store.document | given):
+        raise errors.make("LogStoreNotExist", logstore=store.name)
     return answers.nothing()
 
 
@@ -124,7 +129,8 @@ async def delete_index(call: Call) -> Response:
 async def _set_index(call: Call, store: contract.Logstore) -> Response:
     if len(call.body) > _MAX_INDEX_BYTES:
         raise errors.make("PostBodyTooLarge", size=len(call.body), limit=_MAX_INDEX_BYTES)
-    await asyncio.to_thread(call.storage.set_index, store, call.document())
+    if not await asyncio.to_thread(call.storage.set_index, store, call.document()):
+        raise errors.make("LogStoreNotExist", logstore=store.name)
     return answers.nothing()
 
 

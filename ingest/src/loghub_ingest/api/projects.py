@@ -23,9 +23,9 @@ async def create(call: Call) -> Response:
     if not limits.is_project_name(name):
         detail = f"The project name {name[:80]!r} is invalid: 3 to 63 of a-z, 0-9 and -."
         raise errors.make("ParameterInvalid", detail=detail)
-    if call.storage.project(name) is not None:
+    made = call.storage.create_project
+    if not await asyncio.to_thread(made, name, _description(given)):
         raise errors.make("ProjectAlreadyExist", project=name)
-    await asyncio.to_thread(call.storage.create_project, name, _description(given))
     return answers.nothing()
 
 
@@ -43,9 +43,9 @@ async def get(call: Call) -> Response:
 async def update(call: Call) -> Response:
     """`PUT /`: the description."""
     call.require("admin")
-    await asyncio.to_thread(
-        call.storage.update_project, call.project, _description(call.document())
-    )
+    changed = call.storage.update_project
+    if not await asyncio.to_thread(changed, call.project, _description(call.document())):
+        raise errors.make("ProjectNotExist", project=call.project)
     return answers.nothing()
 
 
@@ -91,4 +91,5 @@ def _document(project: contract.Project, *, formatted: bool) -> dict[str, str]:
 
 
 def _description(given: dict[str, object]) -> str:
-    return str(given.get("description") or "")[:_MAX_DESCRIPTION]
+    # No database keeps a zero in a text.
+    return str(given.get("description") or "").replace("\0", "")[:_MAX_DESCRIPTION]

@@ -29,9 +29,11 @@ async def shard(call: Call) -> Response:
     found = call.shard(store)
     match call.query.get("type", ""):
         case "cursor":
-            return answers.document({"cursor": cursors.encode(_start(call, store, found))})
+            start = await asyncio.to_thread(_start, call, store, found)
+            return answers.document({"cursor": cursors.encode(start)})
         case "cursor_time":
-            return answers.document({"cursor_time": _time(call, store, found)})
+            received = await asyncio.to_thread(_time, call, store, found)
+            return answers.document({"cursor_time": received})
         case "log" | "logs":
             return await _pull(call, store, found)
         case other:
@@ -64,17 +66,9 @@ def _time(call: Call, store: contract.Logstore, shard: contract.Shard) -> int:
 
 
 async def _pull(call: Call, store: contract.Logstore, shard: contract.Shard) -> Response:
-    count = call.number("count", 100, least=0, most=limits.MAX_PULL_GROUPS)
-    span = call.storage.span(store, shard)
-    sequence = _sequence(call.query.get("cursor", ""), span)
-    if "end_cursor" in call.query:
-        end = _sequence(call.query["end_cursor"], span)
-        count = max(0, min(count, end - sequence))
-    entries = _within(call.storage.entries(store, shard, sequence, count))
     kind = _encoding(call.headers.get("accept-encoding", ""))
-    groups, raw, body = await asyncio.to_thread(_read, call.storage, entries, kind)
+    after, (groups, raw, body) = await asyncio.to_thread(_pulled, call, store, shard, kind)
     call.service.usages.pulled(store.ident, len(body))
-    after = entries[-1].sequence + 1 if entries else sequence
     sent = {
         headers.CURSOR: cursors.encode(after),
         headers.COUNT: str(groups),
@@ -85,6 +79,21 @@ async def _pull(call: Call, store: contract.Logstore, shard: contract.Shard) -> 
         if kind:
             sent[headers.COMPRESS_TYPE] = kind
     return Response(body, media_type="application/x-protobuf", headers=sent)
+
+
+def _pulled(
+    call: Call, store: contract.Logstore, shard: contract.Shard, kind: str
+) -> tuple[int, tuple[int, int, bytes]]:
+    """The sequence to go on from, and what `_read` makes of the groups before it."""
+    count = call.number("count", 100, least=0, most=limits.MAX_PULL_GROUPS)
+    span = call.storage.span(store, shard)
+    sequence = _sequence(call.query.get("cursor", ""), span)
+    if "end_cursor" in call.query:
+        end = _sequence(call.query["end_cursor"], span)
+        count = max(0, min(count, end - sequence))
+    entries = _within(call.storage.entries(store, shard, sequence, count))
+    after = entries[-1].sequence + 1 if entries else sequence
+    return after, _read(call.storage, entries, kind)
 
 
 def _read(

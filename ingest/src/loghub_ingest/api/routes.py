@@ -18,6 +18,7 @@ from loghub_ingest.api import (
     quotas,
     shards,
     tags,
+    tokens,
     tracking,
     writing,
 )
@@ -140,6 +141,7 @@ ROUTES: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (
     ("/loghub/v1/keys", {"POST": keys.create, "GET": keys.list_keys}),
     ("/loghub/v1/quotas", {"GET": quotas.get, "PUT": quotas.update}),
     ("/loghub/v1/keys/{key}", {"DELETE": keys.delete}),
+    ("/loghub/v1/tokens", {"POST": tokens.create}),
 )
 
 OPEN: Final[tuple[tuple[str, dict[str, Handler]], ...]] = (

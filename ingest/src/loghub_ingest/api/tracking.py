@@ -73,9 +73,8 @@ async def _write(call: Call, group: LogGroup) -> None:
     call.service.quotas.write(call.project, len(call.body), time.monotonic())
     raw = groups.with_client(call, store, protobuf.encode_log_group(group))
     if group.logs:
-        await call.service.writes.append(
-            [groups.pack(store, raw)], writing.choose(call, store, None)
-        )
+        packed = [groups.pack(store, raw)]
+        await call.service.writes.place(packed, lambda: writing.choose(call, store, None))
 
 
 def _document(call: Call) -> dict[str, Any]:

@@ -61,7 +61,7 @@ async def _put(call: Call, key: int | None) -> Response:
     store = call.store("write")
     found = await _read(call, store)
     if found:
-        await call.service.writes.append(found, choose(call, store, key))
+        await call.service.writes.place(found, lambda: choose(call, store, key))
     return answers.nothing()
 
 

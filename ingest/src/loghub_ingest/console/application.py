@@ -106,6 +106,10 @@ class _Console:
         answer.headers[headers.REQUEST_ID] = ident
         answer.headers.update(protection.HEADERS)
         answer.headers.setdefault("cache-control", "no-store")
+        if token := getattr(request.state, "renewed", ""):
+            encrypted = protection.is_encrypted(request)
+            # A log-out's own cookie stands.
+            answer.headers.setdefault("set-cookie", protection.cookie(token, encrypted=encrypted))
         took = time.monotonic() - started
         telemetry.REQUESTS.labels("console", code).inc()
         telemetry.SECONDS.labels("console").observe(took)

@@ -32,6 +32,7 @@ async def accept(
     Raises:
         SlsError: SessionExpired, CrossSite, PostBodyTooLarge, RequestTimeout, ParameterInvalid.
     """
+    await service.storage.catch_up()
     session, key = whose(request, service, of)
     if request.method not in _READING:
         _check_ours(request, session)
@@ -64,6 +65,7 @@ def whose(
     key = None if session is None else service.storage.key(session.key)
     if session is None or key is None or not of.still(session, key):
         raise errors.SlsError("SessionExpired", "You are not logged in any more.", status=401)
+    request.state.renewed = of.renewed(session)
     return session, key
 
 

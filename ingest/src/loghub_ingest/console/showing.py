@@ -4,6 +4,7 @@ Everything is found by the functions that answer the API's GetLogs, GetHistogram
 GetContextLogs, in the same threads; here the answers get the form that a page needs.
 """
 
+import asyncio
 import dataclasses
 import time
 from typing import Any, Final
@@ -117,7 +118,8 @@ async def tail(call: Call) -> Response:
     index, node = asking.index_of(browsable(store, text)), grammar.parse(search_text)
     program = planning.program(node, index)
     if given.get("position") is None:
-        start = following.Look((), following.end(call.storage, store), at_end=True, left_out=0)
+        reached = await asyncio.to_thread(following.end, call.storage, store)
+        start = following.Look((), reached, at_end=True, left_out=0)
         return answers.document(_looked(start, []) | {"marks": _marks(node, index)})
     position = _position(given["position"])
     look, records = await admission.QUERIES.run(_look, call.storage, store, program, position)

@@ -1,5 +1,6 @@
 """Logging in with an access key, logging out, and who is logged in."""
 
+import asyncio
 import hmac
 import logging
 import time
@@ -26,11 +27,11 @@ _UNDECIDABLE: Final = contract.AccessKey("", "", "", frozenset(), 0)
 
 
 class Desk:
-    """Checks keys, and keeps the sessions."""
+    """Checks keys, and opens and closes sessions."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.sessions = sessions.Sessions()
+        self.sessions = sessions.Sessions(service.storage)
         self._attempts = attempts.Attempts()
 
     async def form(self, request: Request) -> Response:
@@ -67,8 +68,8 @@ class Desk:
 
     async def logout(self, request: Request) -> Response:
         """`POST /console/api/logout`."""
-        await entering.accept(request, self.service, self.sessions)
-        self.sessions.close(request.cookies[protection.COOKIE])
+        _, session = await entering.accept(request, self.service, self.sessions)
+        await asyncio.to_thread(self.sessions.close, session)
         encrypted = protection.is_encrypted(request)
         return Response(headers={"set-cookie": protection.cookie("", encrypted=encrypted)})
 

@@ -169,9 +169,25 @@ class _Walk:
         while first <= at < end:
             begin = at if step > 0 else max(first, at - _CHUNK + 1)
             count = _CHUNK if step > 0 else at - begin + 1
-            chunk = storage.entries(store, shard, begin, count)
-            yield from (_Place(shard, entry) for entry in list(chunk)[::step])
+            chunk = _chunk(storage, store, shard, (begin, min(begin + count, end)))
+            yield from (_Place(shard, entry) for entry in chunk[::step])
             at = begin + count if step > 0 else begin - 1
+
+
+def _chunk(
+    storage: contract.LogStorage,
+    store: contract.Logstore,
+    shard: contract.Shard,
+    span: tuple[int, int],
+) -> list[contract.Entry]:
+    found: list[contract.Entry] = []
+    begin, end = span
+    while len(found) < end - begin:
+        part = storage.entries(store, shard, begin + len(found), end - begin - len(found))
+        if not part:
+            break
+        found += part
+    return found
 
 
 def _pack_id(raw: bytes, place: _Place) -> str:

@@ -2,5 +2,5 @@
 
 `contract` says what any storage does; `embedded` is the one for one machine and one volume: log
 groups in `segments` (an append-only log, written by `committer`; old ones become `packs`), names
-and keys in `metadata` (SQLite). The API modules see the contract only.
+and keys in the catalogue (SQLite). The API modules see the contract only.
 """

@@ -1,4 +1,8 @@
-"""What the API needs of a storage: values and the LogStorage protocol, which `embedded` keeps."""
+"""What the API needs of a storage: values, and the protocols that every backend keeps.
+
+`Catalogue` is projects, Logstores, keys and what consumers have read; `Logs` is log groups appended
+durably and read by sequence; a `LogStorage` is both. `tests/contract` holds every backend to them.
+"""
 
 import dataclasses
 import itertools
@@ -43,6 +47,8 @@ class Shard:
     """When a split or a merge made it read-only (nanoseconds); 0 while it is written to."""
     parents: tuple[int, ...] = ()
     """The shards that it continues, by number."""
+    end_sequence: int | None = None
+    """Where a sealed shard ends, in backends that have to fix it; None where it is still open."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -151,8 +157,32 @@ class StorageFullError(Exception):
     """Nothing more can be written now; what is stored stays readable."""
 
 
-class LogStorage(Protocol):
-    """Projects, Logstores and keys; log groups appended durably and read by sequence."""
+class ShardSealedError(Exception):
+    """The shard was split, merged or deleted: what was written to it does not count."""
+
+
+class UnavailableError(OSError):
+    """What the storage stands on does not answer; whatever was asked for may have happened."""
+
+
+class TooMuchError(Exception):
+    """A search would have to read more than one may; the message is for whoever asked."""
+
+
+class Catalogue(Protocol):
+    """Projects, Logstores, shards, documents, checkpoints and keys.
+
+    A change is durable when its call returns, and seen by every later call. Names are unique: who
+    comes second is told so. All but `project`, `logstore`, `key` and their lists may wait for a
+    disk or a network, so the API calls them in threads.
+    """
+
+    async def catch_up(self) -> None:
+        """See what every other process on the same catalogue had committed when this was called.
+
+        Raises:
+            UnavailableError: it cannot be told now.
+        """
 
     def project(self, name: str) -> Project | None:
         """One project."""
@@ -160,11 +190,11 @@ class LogStorage(Protocol):
     def projects(self) -> Sequence[Project]:
         """All, by name."""
 
-    def create_project(self, name: str, description: str) -> None:
-        """Durable on return; the name must be free."""
+    def create_project(self, name: str, description: str) -> bool:
+        """Add one; False where the name is taken."""
 
-    def update_project(self, name: str, description: str) -> None:
-        """Durable on return."""
+    def update_project(self, name: str, description: str) -> bool:
+        """Replace its description; False where there is none."""
 
     def delete_project(self, name: str) -> None:
         """With its Logstores, their data and its keys."""
@@ -175,17 +205,20 @@ class LogStorage(Protocol):
     def logstores(self, project: str) -> Sequence[Logstore]:
         """All of a project, by name."""
 
-    def create_logstore(self, project: str, name: str, document: dict[str, Any]) -> None:
-        """With `document["shardCount"]` shards that divide the key space evenly."""
+    def create_logstore(self, project: str, name: str, document: dict[str, Any]) -> bool:
+        """With `document["shardCount"]` shards that divide the key space evenly.
 
-    def update_logstore(self, store: Logstore, document: dict[str, Any]) -> None:
-        """Replace its document."""
+        False where the name is taken, or the project is gone.
+        """
 
-    def set_index(self, store: Logstore, index: dict[str, Any] | None) -> None:
-        """Replace or remove its index document."""
+    def update_logstore(self, store: Logstore, document: dict[str, Any]) -> bool:
+        """Replace its document; False where it is gone."""
+
+    def set_index(self, store: Logstore, index: dict[str, Any] | None) -> bool:
+        """Replace or remove its index document; False where it is gone."""
 
     def delete_logstore(self, store: Logstore) -> None:
-        """With its data."""
+        """With its data; nothing where it is gone, whoever has its name by now."""
 
     def replace_shards(
         self, store: Logstore, sealed: Sequence[int], ranges: Sequence[tuple[int, int]]
@@ -234,19 +267,31 @@ class LogStorage(Protocol):
         """One key."""
 
     def keys(self, project: str) -> Sequence[AccessKey]:
-        """The keys of a project."""
+        """The keys of a project, oldest first."""
 
-    def add_key(self, key: AccessKey) -> None:
-        """Durable on return."""
+    def add_key(self, key: AccessKey) -> bool:
+        """Add or replace one; False where its project is gone."""
 
     def delete_key(self, ident: str) -> None:
         """It opens nothing from now on."""
+
+    def derived_key(self, purpose: str) -> bytes:
+        """32 secret bytes for one use: the same after a restart, and for each replica."""
+
+
+class Logs(Protocol):
+    """Log groups, appended durably and read by sequence, one consecutive number for each.
+
+    All but `append` may wait for a disk or a network, so the API calls them in threads; they raise
+    UnavailableError where that does not answer.
+    """
 
     async def append(self, group: NewGroup) -> int:
         """Append and make durable; returns the sequence.
 
         Raises:
-            StorageFullError: nothing was written; the sender should come back later.
+            StorageFullError: nothing was acknowledged; the sender should come back later.
+            ShardSealedError: the shard takes nothing any more.
         """
 
     def span(self, store: Logstore, shard: Shard) -> tuple[int, int]:
@@ -256,10 +301,17 @@ class LogStorage(Protocol):
         """The first sequence received at or after a time (nanoseconds), or the end."""
 
     def entries(self, store: Logstore, shard: Shard, first: int, count: int) -> Sequence[Entry]:
-        """Up to `count` entries from sequence `first` on."""
+        """Up to `count` entries from sequence `first` on, and one at least where there is any.
+
+        There is one for every sequence; that of a gap has length 0 and reads as nothing.
+        """
 
     def overlapping(self, store: Logstore, begin: int, end: int) -> Iterator[Entry]:
-        """Entries of all shards with a log in [begin, end) (unix seconds)."""
+        """Entries of all shards with a log in [begin, end) (unix seconds).
+
+        Raises:
+            TooMuchError: there are more than one search may look at.
+        """
 
     def read(self, entry: Entry) -> bytes | None:
         """The raw log group, or None where its bytes are damaged (reported and counted)."""
@@ -269,6 +321,10 @@ class LogStorage(Protocol):
 
     def bloom(self, entry: Entry) -> bytes | None:
         """A stored Bloom filter of the words of the log group and of its neighbours, if any."""
+
+
+class LogStorage(Catalogue, Logs, Protocol):
+    """What a service runs on."""
 
 
 MAX_SHARDS: Final = 2048

@@ -1,4 +1,4 @@
-"""The storage of one machine: metadata, the segment log, and where each log group lies in it.
+"""The storage of one machine: the catalogue, the segment log, and where each log group lies in it.
 
 Memory holds the places of the open segment's log groups, and one run per shard and closed segment
 (`places`); a start reads the closed segments' indexes and walks the newest segment only. Closed
@@ -18,16 +18,18 @@ from typing import Final
 
 import lz4.block
 
+from loghub_ingest.catalogue import database, names
 from loghub_ingest.storage import (
     checking,
     committer,
     contract,
+    copying,
     indexes,
-    metadata,
     packing,
     packs,
     places,
     records,
+    retention,
     segments,
 )
 from loghub_ingest.storage.runs import Run
@@ -43,21 +45,23 @@ class InUseError(Exception):
     """Another process has the directory open."""
 
 
-class Embedded(metadata.Metadata):
+class Embedded(names.Names):
     """LogStorage on one directory."""
 
     def __init__(self, directory: pathlib.Path, key_file: pathlib.Path | None = None) -> None:
         """Open or create it; secrets are sealed under `key_file`, by default one inside.
 
         Raises:
-            InUseError, metadata.NewerFormatError, OSError: it cannot be used; says why.
+            InUseError, database.NewerFormatError, OSError: it cannot be used; says why.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self._lock_file = _lock(directory)
-        super().__init__(directory / "metadata.sqlite", key_file or directory / "secrets.key")
-        self._segments = segments.Segments(directory / "segments", self._closed)
+        self._segments = segments.Segments(directory / copying.SEGMENTS, self._closed)
         self._packs = packs.Reader(self._segments.pack)
         self._places: dict[tuple[int, int], places.Places] = {}
+        self._schedule = retention.Schedule()
+        engine = database.sqlite_engine(directory / copying.METADATA)
+        super().__init__(engine, key_file or directory / "secrets.key")
         self._closing = False
         self._unpackable: set[int] = set()
         self._packed: dict[int, float] = {}
@@ -82,6 +86,9 @@ class Embedded(metadata.Metadata):
     def syncs(self) -> int:
         """How often the log was synced."""
         return self._committer.syncs
+
+    async def catch_up(self) -> None:
+        """Nothing: a directory has one process."""
 
     def _prepare(self, store: contract.Logstore) -> None:
         for shard in store.shards:
@@ -242,30 +249,74 @@ class Embedded(metadata.Metadata):
     def trim(self, now: int) -> int:
         """Drop whole segments in which nothing is kept any more; returns how many.
 
-        `now` is in nanoseconds.
+        Looks at those segments only of which something may have expired (`retention`). `now` is in
+        nanoseconds.
         """
-        kept = {self._segments.current}
-        with self._lock:  # new shards get their places and are seen under it: both or neither
-            stores = {
-                (store.ident, shard.number): store
-                for store in self.all_logstores()
-                for shard in store.shards
-            }
-            present = list(self._places.items())
-        for place, found in present:
-            store = stores.get(place)
-            if store is None:
-                del self._places[place]
+        self._forget_deleted()
+        waiting = [each for each in self._schedule.passed(now) if each != self._segments.current]
+        if not waiting:
+            return 0
+        kept = self._kept().get  # after `passed`: whoever is in those segments is known by now
+        dropped: list[int] = []
+        last: dict[indexes.Place, int] = {}
+        for segment in waiting:
+            runs = self._runs_of(segment)
+            moment = retention.due(runs, kept)
+            if moment >= now:
+                self._schedule.plan(segment, moment)
                 continue
-            kept |= found.segments(_oldest(store, now))
-        dropped = {each for each in self._segments.numbers() if each not in kept}
-        for (ident, number), found in list(self._places.items()):
-            if found.drop(dropped):
-                self.raise_first_sequence(ident, number, found.begin)
+            dropped.append(segment)
+            last |= dict.fromkeys(runs, segment)
+        self._forget(last)
         for segment in dropped:
             self._packs.forget(segment)
             self._segments.drop(segment)
+            self._schedule.forget(segment)
         return len(dropped)
+
+    def _forget(self, last: Mapping[indexes.Place, int]) -> None:
+        """Let go of what shards have up to a segment; where they begin then is durable first."""
+        begins: dict[indexes.Place, int] = {}
+        for place, segment in last.items():
+            found = self._places.get(place)
+            if found is not None and found.drop(segment):
+                begins[place] = found.begin
+        self.raise_first_sequences(begins)
+
+    def _forget_deleted(self) -> None:
+        """Have the segments of what was deleted, or is kept shorter now, looked at."""
+        revised = self._schedule.take_revised()
+        alive = self._kept() if revised else {}
+        for place in revised:
+            found = self._places.get(place)
+            for segment in found.closed_segments() if found is not None else ():
+                self._schedule.plan(segment, 0)
+            if place not in alive:
+                self._places.pop(place, None)
+
+    def _kept(self) -> dict[indexes.Place, int]:
+        """How long each shard's log groups are kept; of those that there are."""
+        with self._lock:
+            return {
+                (store.ident, shard.number): retention.span(store)
+                for store in self.all_logstores()
+                for shard in store.shards
+            }
+
+    def _kept_shorter(self, store: contract.Logstore) -> None:
+        self._schedule.revise((store.ident, shard.number) for shard in store.shards)
+
+    def _runs_of(self, segment: int) -> Mapping[indexes.Place, Sequence[Run]]:
+        """What a closed segment holds: from its index, or where that is damaged from memory."""
+        packed = self._segments.pack(segment).exists()
+        path = self._segments.pack(segment) if packed else self._segments.path(segment)
+        with contextlib.suppress(FileNotFoundError):
+            index = self._segments.index_of(segment, packed)
+            runs = indexes.load(index, segment, path.stat().st_size, packed=packed)
+            if runs is not None:
+                return runs
+        known = ((place, found.within(segment)) for place, found in list(self._places.items()))
+        return {place: runs for place, runs in known if runs}
 
     def _first_kept(self, store: contract.Logstore, found: places.Places, now: int) -> int:
         oldest = _oldest(store, now)
@@ -297,6 +348,7 @@ class Embedded(metadata.Metadata):
         if runs is None:
             raise OSError(f"{path} is not what was written to it")
         self._take_runs(runs)
+        self._schedule.plan(segment, 0)  # what it holds is looked at in the next pass
 
     def _take_runs(self, runs: Mapping[indexes.Place, Sequence[Run]]) -> None:
         for place, own in runs.items():
@@ -307,14 +359,16 @@ class Embedded(metadata.Metadata):
         started = time.monotonic()
         for store in self.all_logstores():
             self._prepare(store)
-        numbers, walked = self._segments.numbers(), 0
+        numbers, walked, kept = self._segments.numbers(), 0, self._kept().get
         for number in numbers:
             newest = number == numbers[-1]
             runs = self._indexed_runs(number, newest=newest)
             if runs is not None:
                 self._take_runs(runs)
+                self._schedule.plan(number, retention.due(runs, kept))
                 continue
             walked += 1
+            self._schedule.plan(number, 0)
             for found in self._segments.walk(number, newest=newest):
                 self._stored(found)
             if not newest:
@@ -361,9 +415,7 @@ def _is(head: records.Head, entry: contract.Entry) -> bool:
 
 def _oldest(store: contract.Logstore, now: int) -> int:
     """When the oldest log group that is kept was received; 0 keeps everything."""
-    if store.ttl_days >= contract.FOR_EVER_DAYS:
-        return 0
-    return now - store.ttl_days * contract.DAY
+    return max(0, now - retention.span(store))
 
 
 @contextlib.contextmanager

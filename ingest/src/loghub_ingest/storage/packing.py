@@ -1,4 +1,4 @@
-"""Packs an old segment: the same log groups, by shard and under zstd, in two thirds of the space.
+"""Packs an old segment: the same log groups by shard and field, under zstd, in half of the space.
 
 `embedded` calls it for closed segments that consumers have mostly read: LZ4 blocks as they came
 are cheaper to hand on, packed ones cheaper to keep and, with their filters, to search. The log
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import lz4.block
 
-from loghub_ingest import _core
 from loghub_ingest.storage import contract, indexes, packs, records, segments
 from loghub_ingest.storage.runs import Run
 
@@ -70,13 +69,13 @@ def _write(
 ) -> list[Shard]:
     listed: list[Shard] = []
     with fresh.open("wb") as target:
-        target.write(packs.MAGIC)
+        target.write(packs.MAGICS[0])
         for place, own in wanted.items():
             placed: list[contract.Entry] = []
             for heads, raws in _frames(_groups(log, place, own)):
                 if stopped():
                     raise StoppedError
-                frame = packs.encode(heads, b"".join(raws), _core.bloom(raws))
+                frame = packs.encode(heads, raws)
                 placed += _placed(heads, own[0].segment, target.tell(), len(frame))
                 target.write(frame)
             listed.append((*place, placed))
@@ -134,12 +133,13 @@ def _placed(
 
 
 def _verify(path: pathlib.Path, number: int, listed: Sequence[Shard]) -> None:
-    # Read back before the log goes: what a disk or a compressor did wrong is seen in time.
+    # Read back before the log goes: what a disk did wrong is seen in time. That a frame can be
+    # decompressed to what it was made of is seen when it is made.
     with path.open("rb", buffering=0) as file:
         for _, _, entries in listed:
             for entry in entries:
                 if entry.within:
                     continue
-                frame = packs.decode(os.pread(file.fileno(), entry.length, entry.offset))
-                if frame is None or frame.group(entry) is None:
+                found = packs.heads(os.pread(file.fileno(), entry.length, entry.offset))
+                if found is None or found[0][0].sequence != entry.sequence:
                     raise DamagedError(f"segment {number}: its pack does not read back")

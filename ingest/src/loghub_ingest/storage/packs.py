@@ -1,18 +1,25 @@
 """The on-disk form of a packed segment: `NUMBER.pack`, which replaces an old `NUMBER.log`.
 
-`packing` writes it, `embedded` reads it through a `Reader`. A pack begins with MAGIC (8 bytes, the
-last two are the format's version). Then frames follow, each with log groups of one shard in order:
+`packing` writes it, `embedded` reads it through a `Reader`. A pack begins with one of MAGICS (8
+bytes, the last two are the format's version). Then frames follow, each with log groups of one shard
+in order:
 
     u32 length    bytes of everything after the checksum
     u32 checksum  CRC-32 of those bytes
     u64 store     which Logstore
-    u32 shard, groups, bytes of the filter, CRC-32 of the filter, raw_size of all groups
+    u32 shard
+    u32 groups    their number in the lower 24 bits, the frame's form in the upper 8
+    u32 bytes of the filter, CRC-32 of the filter, raw_size of all groups
     groups x      u64 sequence, i64 received, u32 logs, min_time, max_time, raw_size
-    filter        the Bloom filter of the frame's words
-    ...           the groups one after the other, as one zstd frame
+    filter        of the frame's words
+    ...           the groups, compressed
 
-All little-endian. Many small log groups share a frame, so that zstd finds what they share; a large
-one has a frame of its own, so that reading it decodes nothing else.
+All little-endian. Form 1 is what `crates/core/src/frames.rs` and `filters.rs` say: groups by field
+under zstd, a binary fuse filter. Form 0, the only one of version 1, has the groups one after the
+other under zstd, and a Bloom filter without the byte that says so.
+
+Many small log groups share a frame, so that zstd finds what they share; a large one has a frame of
+its own, so that reading it decodes nothing else.
 """
 
 import collections
@@ -26,12 +33,13 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import zstandard
-
+from loghub_ingest import _core
 from loghub_ingest.storage import contract, records
 from slswire import limits
 
-MAGIC: Final = b"LOGHUBP\x01"
+MAGICS: Final = (b"LOGHUBP\x02", b"LOGHUBP\x01")
+"""The first is written."""
+
 FRAME_BYTES: Final = 512 * 1024
 """Raw bytes after which a frame is full: beyond, zstd gains nothing more."""
 
@@ -44,8 +52,10 @@ _CACHED_BYTES: Final = 4 * 1024 * 1024
 _OPEN_FILES: Final = 16
 """A search takes thousands of filters from each pack."""
 
-_LEVEL: Final = 1
-"""Higher ones take more CPU and make logs of containers no smaller."""
+_FORM: Final = 1
+_COUNT_BITS: Final = 24
+_BLOOM: Final = b"\0"
+"""Tells the compiled core what the filter of form 0 is."""
 
 _START: Final = struct.Struct("<II")
 _HEAD: Final = struct.Struct("<QIIIII")
@@ -75,12 +85,19 @@ class Frame:
         return None
 
 
-def encode(heads: Sequence[records.Head], raw: bytes, bloom: bytes) -> bytes:
-    """A frame of log groups of one shard; `bloom` is the filter of their words."""
+def encode(heads: Sequence[records.Head], raws: list[bytes]) -> bytes:
+    """A frame of log groups of one shard.
+
+    Raises:
+        OSError: they cannot be compressed.
+    """
     first = heads[0]
+    packed, words = _core.pack(raws)
+    size = sum(each.raw_size for each in heads)
+    count = _FORM << _COUNT_BITS | len(heads)
     parts = [
         _HEAD.pack(
-            first.store, first.shard, len(heads), len(bloom), zlib.crc32(bloom), len(raw)
+            first.store, first.shard, count, len(words), zlib.crc32(words), size
         ),
         *(
             _GROUP.pack(
@@ -88,8 +105,8 @@ def encode(heads: Sequence[records.Head], raw: bytes, bloom: bytes) -> bytes:
             )
             for each in heads
         ),
-        bloom,
-        zstandard.ZstdCompressor(level=_LEVEL).compress(raw),
+        words,
+        packed,
     ]  # fmt: skip
     body = b"".join(parts)
     return _START.pack(len(body), zlib.crc32(body)) + body
@@ -120,23 +137,21 @@ def decode(frame: bytes) -> Frame | None:
     parsed = _parsed(frame)
     if parsed is None:
         return None
-    listed, packed, raw_size = parsed
-    try:
-        raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=raw_size)
-    except zstandard.ZstdError:
-        return None
-    return Frame(listed, raw) if len(raw) == raw_size else None
+    listed, form, packed = parsed
+    raw = _core.unpack(packed, sum(each.raw_size for each in listed), form == 0)
+    return None if raw is None else Frame(listed, raw)
 
 
-def _parsed(frame: bytes) -> tuple[tuple[records.Head, ...], memoryview, int] | None:
+def _parsed(frame: bytes) -> tuple[tuple[records.Head, ...], int, bytes] | None:
     if stated_length(frame) != len(frame):
         return None
     body = memoryview(frame)[_START.size :]
     if _START.unpack_from(frame)[1] != zlib.crc32(body):
         return None
     store, shard, count, filter_bytes, _, raw_size = _HEAD.unpack_from(body)
+    form, count = _form(count)
     begin = _HEAD.size + count * _GROUP.size
-    if raw_size > _MOST_RAW or begin + filter_bytes > len(body):
+    if form > _FORM or raw_size > _MOST_RAW or begin + filter_bytes > len(body):
         return None
     groups = _GROUP.iter_unpack(body[_HEAD.size : begin])
     listed = tuple(
@@ -145,7 +160,12 @@ def _parsed(frame: bytes) -> tuple[tuple[records.Head, ...], memoryview, int] | 
     )
     if sum(each.raw_size for each in listed) != raw_size:
         return None
-    return listed, body[begin + filter_bytes :], raw_size
+    return listed, form, bytes(body[begin + filter_bytes :])
+
+
+def _form(count: int) -> tuple[int, int]:
+    """The form of a frame, and how many groups it has."""
+    return count >> _COUNT_BITS, count & ((1 << _COUNT_BITS) - 1)
 
 
 class _File:
@@ -195,10 +215,13 @@ class Reader:
         if len(start) < _START_BYTES:
             return None
         _, _, count, size, checksum, _ = _HEAD.unpack_from(start, _START.size)
+        form, count = _form(count)
         if not 0 < size <= entry.length:
             return None
         found = os.pread(file.number, size, entry.offset + _START_BYTES + count * _GROUP.size)
-        return found if zlib.crc32(found) == checksum and len(found) == size else None
+        if zlib.crc32(found) != checksum or len(found) != size:
+            return None
+        return found if form else _BLOOM + found
 
     def _frame(self, entry: contract.Entry) -> Frame | None:
         key = (entry.segment, entry.offset)

@@ -57,11 +57,14 @@ class Places:
         """The sequence that the next log group gets."""
         return self._picture[1].next()
 
-    def segments(self, oldest: int) -> set[int]:
-        """The segments that hold log groups received at `oldest` (nanoseconds) or later."""
-        runs, rows, segment = self._picture
-        kept = {run.segment for run in runs if run.received_last >= oldest}
-        return kept | ({segment} if len(rows.received) else set())
+    def closed_segments(self) -> set[int]:
+        """The closed segments that hold log groups."""
+        return {run.segment for run in self._picture[0]}
+
+    def within(self, segment: int) -> Sequence[Run]:
+        """The runs of a closed segment."""
+        runs = self._picture[0]
+        return runs[slice(*_span(runs, segment))]
 
     def add(self, head: records.Head, segment: int, offset: int, length: int) -> None:
         """A log group of the open segment, which is `segment`.
@@ -89,22 +92,19 @@ class Places:
         """The runs of a segment that was packed, in place of those that it had."""
         with self._turn:
             known, rows, current = self._picture
-            first = bisect.bisect_left(known, segment, key=lambda run: run.segment)
-            last = bisect.bisect_right(known, segment, key=lambda run: run.segment)
+            first, last = _span(known, segment)
             # Retention may have taken it in between.
             if first < last:
-                changed = Runs([*known[:first], *runs, *known[last:]])
-                self._picture = (changed, rows, current)
+                self._picture = (known.replaced(first, last, runs), rows, current)
 
-    def drop(self, segments: set[int]) -> bool:
-        """Forget everything up to the last of these segments; whether there was anything."""
+    def drop(self, segment: int) -> bool:
+        """Forget everything up to a closed segment; whether anything of it was known."""
         with self._turn:
-            runs, rows, segment = self._picture
-            gone = max((at for at, run in enumerate(runs) if run.segment in segments), default=-1)
-            if gone < 0:
-                return False
-            self._picture = (Runs(runs[gone + 1 :]), rows, segment)
-            return True
+            runs, rows, current = self._picture
+            first, last = _span(runs, segment)
+            if first < last:
+                self._picture = (runs.replaced(0, last), rows, current)
+            return first < last
 
     def open_entries(self) -> list[contract.Entry]:
         """What the open segment holds, gaps left out."""
@@ -159,6 +159,12 @@ class Places:
 
     def _entries(self, run: Run, first: int, count: int) -> Iterator[contract.Entry]:
         return indexes.entries(self._index(run.segment, run.packed), run, first, count)
+
+
+def _span(runs: Sequence[Run], segment: int) -> tuple[int, int]:
+    """Where the runs of a segment are: [first, last)."""
+    first = bisect.bisect_left(runs, segment, key=lambda run: run.segment)
+    return first, bisect.bisect_right(runs, segment, lo=first, key=lambda run: run.segment)
 
 
 def _rows(rows: _Rows, segment: int, first: int, end: int) -> Iterator[contract.Entry]:

@@ -65,6 +65,16 @@ class Runs(Sequence[Run]):
             self._bytes += _packed(run)
         return self._view(self._begin, len(self._bytes) // _FORM.size)
 
+    def replaced(self, begin: int, end: int, runs: Iterable[Run] = ()) -> "Runs":
+        """A sequence of its own, with `runs` in place of those at [begin, end)."""
+        made = Runs(runs)
+        made._bytes = self._cut(0, begin) + made._bytes + self._cut(end, len(self))
+        made._end = len(made._bytes) // _FORM.size
+        return made
+
+    def _cut(self, begin: int, end: int) -> bytearray:
+        return self._bytes[(self._begin + begin) * _FORM.size : (self._begin + end) * _FORM.size]
+
     def _view(self, begin: int, end: int) -> "Runs":
         # The bytes are shared: they only ever grow, beyond the end of every older sequence.
         found = Runs.__new__(Runs)

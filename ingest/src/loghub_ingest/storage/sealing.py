@@ -1,18 +1,21 @@
 """Secrets at rest: AES-256-GCM under a key file that may lie outside the data directory.
 
-`metadata` seals every access key's secret before it is written. The file holds 32 random bytes as
-base64; its owner alone may read it, and it is made at the first start.
+The catalogue seals every access key's secret before it is written. The file holds 32 random bytes
+as base64; its owner alone may read it, and it is made at the first start.
 """
 
 import base64
 import binascii
+import contextlib
 import os
 import pathlib
 import secrets
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import aead
+from cryptography.hazmat.primitives.kdf import hkdf
 
 _PREFIX: Final = "v1:"
 _KEY_BYTES: Final = 32
@@ -50,6 +53,13 @@ class Sealing:
         if len(key) != _KEY_BYTES:
             raise KeyFileError(f"key file {file} must hold {_KEY_BYTES} bytes as base64")
         self._cipher = aead.AESGCM(key)
+        self._key = key
+
+    def derived_key(self, purpose: str) -> bytes:
+        """32 bytes for another use, the same for whoever has the key file."""
+        return hkdf.HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=purpose.encode()).derive(
+            self._key
+        )
 
     def seal(self, owner: str, secret: str) -> str:
         """The sealed form, which opens for the same `owner` only."""
@@ -89,7 +99,10 @@ def _create(file: pathlib.Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    part.rename(file)
+    # Another replica may have made it at the same time: the first one's is everybody's.
+    with contextlib.suppress(FileExistsError):
+        file.hardlink_to(part)
+    part.unlink()
     directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)

@@ -47,13 +47,13 @@ class Found:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Form:
-    """How a kind of file is told apart: its beginning, and what stands at an offset of it.
+    """How a kind of file is told apart: its beginnings, and what stands at an offset of it.
 
     `heads` gives every log group of a whole record or frame and where it begins among its decoded
     bytes, or None where it is damaged.
     """
 
-    magic: bytes
+    magics: tuple[bytes, ...]
     stated_length: Callable[[bytes], int | None]
     heads: Callable[[bytes], list[tuple[records.Head, int]] | None]
 
@@ -63,8 +63,8 @@ def _alone(record: bytes) -> list[tuple[records.Head, int]] | None:
     return None if unpacked is None else [(unpacked[0], -1)]
 
 
-LOG: Final = Form(records.MAGIC, records.stated_length, _alone)
-PACK: Final = Form(packs.MAGIC, packs.stated_length, packs.heads)
+LOG: Final = Form((records.MAGIC,), records.stated_length, _alone)
+PACK: Final = Form(packs.MAGICS, packs.stated_length, packs.heads)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -220,8 +220,8 @@ def walk(path: pathlib.Path, number: int, form: Form = LOG) -> Iterator[Found | 
     """Everything that a segment's file holds, in order."""
     with path.open("rb") as opened:
         file, size = opened.fileno(), os.fstat(opened.fileno()).st_size
-        start = len(form.magic)
-        if os.pread(file, start, 0) != form.magic:
+        start = len(form.magics[0])
+        if os.pread(file, start, 0) not in form.magics:
             yield Damage(number, 0, min(start, size))
         offset = start
         while offset < size:

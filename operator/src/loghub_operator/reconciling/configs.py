@@ -148,6 +148,7 @@ async def _compile(ctx: context.Context, found: context.Object, spec: Spec) -> d
         sentence = f"The project of LogStore {namespace}/{name} is not open to namespace {home}."
         raise context.NotReadyError("NamespaceNotAllowed", sentence)
     if conditions.status_of(store, "Ready") != "True":
+        ctx.wait_for(kinds.STORE, name, namespace)
         sentence = f"LogStore {namespace}/{name} is not ready yet; its own conditions say why."
         raise context.NotReadyError("StoreNotReady", sentence)
     await _check_right(ctx, (home, spec.service_account_name), (namespace, name))

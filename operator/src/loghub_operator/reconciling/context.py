@@ -5,10 +5,12 @@ import binascii
 import contextlib
 import dataclasses
 import datetime as dt
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
+import aiohttp
 import pydantic
 
 from loghub_operator import (
@@ -18,12 +20,15 @@ from loghub_operator import (
     conditions,
     events,
     kinds,
+    links,
+    outages,
     pacing,
     queueing,
     reporting,
 )
 from loghub_operator.reconciling import permitting
 from loghub_operator.resources import model, projects
+from slswire import errors
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
 
@@ -31,6 +36,8 @@ Object = Mapping[str, Any]
 _Spec = TypeVar("_Spec", bound=pydantic.BaseModel)
 
 REGION: Final = "loghub"
+_WOKEN_PER_SECOND: Final = 100.0
+"""Of the objects that waited for a service which is back."""
 _ROOT_SECONDS: Final = 10.0
 """A root key that was replaced is used no longer than that."""
 
@@ -47,10 +54,22 @@ class Settings:
     service_account: str = "loghub-operator"
     require_collect: bool = False
     """Whether LogConfigs need the right to collect into their LogStore."""
+    aliases: tuple[str, ...] = ()
+    """Other collectors whose keys on pods the agents read too."""
     project_services: bool = False
     """Whether each bundled project gets a Service of its own name."""
+    project_services_tls: bool = False
+    """Whether the bundled service speaks TLS, and those Services pass it on."""
     key_grace_seconds: float = 3600.0
     """How long a rotated key works on: applications read their Secret at a start only."""
+
+
+class AwayError(Exception):
+    """The service at `place` does not answer, or did not a moment ago."""
+
+    def __init__(self, place: Hashable, sentence: str) -> None:
+        super().__init__(sentence)
+        self.place = place
 
 
 class NotReadyError(Exception):
@@ -74,10 +93,18 @@ class Context:
     owner: dict[str, Any] | None = None
     later: Callable[[queueing.Key, float], None] = lambda _key, _seconds: None
     """Brings a key back after seconds; the queue's."""
+    busy: Callable[[queueing.Key], bool] = lambda _key: False
+    """Whether a key is worked on or about to be; the queue's."""
     changed: Callable[[kinds.Kind, Object, Object | None], None] = lambda *_: None
     """Told of an object that changed, and how it was before; has looked at what it concerns."""
+    services: links.Links = dataclasses.field(default_factory=links.Links)
+    """Connections to log services."""
+    away: outages.Outages = dataclasses.field(default_factory=outages.Outages)
+    """Log services that do not answer."""
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
+    untainted: set[str] = dataclasses.field(default_factory=set)
+    """Uids of nodes that need no look for a start-up taint any more."""
     _root: tuple[float, Credentials] | None = None
     _unsure: set[queueing.Key] = dataclasses.field(default_factory=set)
 
@@ -87,6 +114,15 @@ class Context:
         The watch may be late: a reconciler that saw its own last write not would leave it standing.
         """
         self.changed(kind, written, self.cache.put(kind, written))
+
+    def wait_for(self, kind: kinds.Kind, name: str, namespace: str) -> None:
+        """What waits for an object that is being worked on says nothing yet: it is about to change.
+
+        Raises:
+            SoonError: it is.
+        """
+        if self.busy((kind.plural, namespace, name)):
+            raise queueing.SoonError(f"{kind.name} {namespace}/{name} is being worked on")
 
     async def owned_metadata(self, name: str) -> dict[str, Any]:
         """Metadata of an object of the release's namespace, which goes when the release goes."""
@@ -122,7 +158,7 @@ class Context:
     async def write_status(
         self, kind: kinds.Kind, found: Object, status: Mapping[str, Any]
     ) -> None:
-        """Write a status as it is.
+        """Write a status as it is, and tell in an event when it says that the object is ready now.
 
         Raises:
             ClusterError: it may have been written all the same.
@@ -131,8 +167,11 @@ class Context:
         self._unsure.add(key)
         after = await self.cluster.merge(kind, found, {"status": status}, status=True)
         self._unsure.discard(key)
-        if after is not None:
-            self.take(kind, after)
+        if after is None:
+            return
+        self.take(kind, after)
+        if news := conditions.turned_true(found.get("status") or {}, status, "Ready"):
+            await self.events.tell(kind, found, news["reason"], news["message"] or "It is ready.")
 
     async def secret(self, name: str, namespace: str) -> dict[str, str] | None:
         """The texts of a Secret, or None."""
@@ -180,12 +219,43 @@ class Context:
             credentials=f"loghub-key-{credentials}",
         )
 
+    async def trust(self, spec: projects.LogProjectSpec, namespace: str) -> links.Trust:
+        """How a project's service is to be reached, from the Secrets that it names.
+
+        Raises:
+            NotReadyError: a Secret is not there, or lacks something.
+        """
+        url = spec.service.url
+        if url is None:
+            return links.Trust()
+        found: dict[str, str] = {}
+        for field, reference, names in (
+            ("caBundleRef", url.ca_bundle_ref, ("ca.crt",)),
+            ("clientCertRef", url.client_cert_ref, ("tls.crt", "tls.key")),
+        ):
+            if reference is None:
+                continue
+            where = f"Secret {namespace}/{reference.name} (spec.service.url.{field})"
+            texts = await self.secret(reference.name, namespace)
+            if texts is None:
+                raise NotReadyError("CredentialsNotFound", f"{where} does not exist. Create it.")
+            if not all(texts.get(name) for name in names):
+                raise NotReadyError("CredentialsIncomplete", f"{where} needs {' and '.join(names)}")
+            found |= {name: texts[name] for name in names}
+        return links.Trust(
+            authority=found.get("ca.crt", ""),
+            certificate=found.get("tls.crt", ""),
+            key=found.get("tls.key", ""),
+            proxy=url.proxy,
+        )
+
     @contextlib.asynccontextmanager
     async def remote(self, project: Object) -> AsyncIterator[Client]:
         """A client of a project's service with the operator's rights.
 
         Raises:
             NotReadyError: there is no key, or no bundled service.
+            AwayError: the service does not answer.
         """
         namespace = project["metadata"]["namespace"]
         spec = read(projects.LogProjectSpec, project)
@@ -207,8 +277,38 @@ class Context:
             version="V1" if where.signature == "V1" else "V4",
             region=where.region,
         )
-        async with Client(endpoint, key) as client:
+        trust = await self.trust(spec, namespace)
+        try:
+            session = await self.services.session(trust)
+        except links.TrustError as fault:
+            raise NotReadyError("TrustInvalid", f"{fault}. Correct the Secret.") from fault
+        noting = self._noting((endpoint.origin(where.project), trust))
+        async with noting, Client(endpoint, key, session=session) as client:
             yield client
+
+    @contextlib.asynccontextmanager
+    async def _noting(self, place: Hashable) -> AsyncIterator[None]:
+        """Around the use of a service: whether it answers, for all who need it."""
+        if sentence := self.away.ask(place):
+            raise AwayError(place, sentence)
+        try:
+            yield
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            sentence = f"The service cannot be reached: {str(fault) or type(fault).__name__}"
+            self.away.failed(place, sentence)
+            raise AwayError(place, sentence) from fault
+        except errors.SlsError:
+            self._wake(place)  # a refusal is an answer
+            raise
+        except BaseException:
+            self.away.gave_up(place)
+            raise
+        self._wake(place)
+
+    def _wake(self, place: Hashable) -> None:
+        waiting = self.away.answered(place)
+        for key in waiting:
+            self.later(key, random.uniform(0.0, len(waiting) / _WOKEN_PER_SECOND))  # noqa: S311
 
 
 def with_conditions(

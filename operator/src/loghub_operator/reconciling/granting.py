@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from loghub_operator import cache, kinds
-from loghub_operator.reconciling import context
+from loghub_operator.reconciling import context, forming
 from loghub_operator.resources import model, projects
 
 ANNOTATION: Final = "Annotation"
@@ -35,8 +35,9 @@ class OptIn:
 
     namespace: str
     logstore: str
-    project: str
     """As written; empty where none is named."""
+    project: str
+    """Likewise."""
     via: str
     key: str
     """The annotation or variable that asks."""
@@ -46,6 +47,7 @@ class OptIn:
     """Fields of the LogStore, if it has to be made."""
     unnamed: bool = False
     """Whether it is a namespace's default."""
+    form: forming.Form = forming.PLAIN
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Grant:
 
     store: str
     """The LogStore's name as an object, in the opt-in's namespace."""
+    logstore: str
+    """The Logstore's name: the one asked for, or the default."""
     exists: bool
     project: context.Object
     via: tuple[str, ...]
@@ -77,11 +81,8 @@ class World:
             RefusedError: it may not, or there is nothing that it could mean.
             NotReadyError: the project's spec cannot be read.
         """
-        if not _LOGSTORE.fullmatch(each.logstore):
-            raise RefusedError(
-                "that is no Logstore name: 3 to 63 lower-case letters, digits, '-' or '_', with a "
-                "letter or digit at both ends."
-            )
+        if fault := forming.fault(each.form):
+            raise RefusedError(fault)
         asked = each.project or annotations(self._ctx, each.namespace).get(PROJECT, "")
         project = self._named(each, asked) if asked else self._default(each)
         place = "/".join(cache.place(project))
@@ -96,13 +97,32 @@ class World:
         if each.via not in via:
             field = "environment" if each.via == ENVIRONMENT else "annotations"
             raise RefusedError(f"LogProject {place} forbids it: spec.optIn.{field} is Disabled.")
-        store, exists = self._store(each, project, named=bool(asked))
+        logstore = self._logstore(each, place, policy)
+        named = dataclasses.replace(each, logstore=logstore)
+        store, exists = self._store(named, project, named=bool(asked))
         if not exists and not policy.auto_create_log_stores:
             raise RefusedError(
                 f"there is no such LogStore in namespace {each.namespace}, and LogProject {place} "
                 "lets none be made (spec.optIn.autoCreateLogStores): create the LogStore."
             )
-        return Grant(store, exists, project, via)
+        return Grant(store, logstore, exists, project, via)
+
+    def _logstore(self, each: OptIn, place: str, policy: projects.OptIn) -> str:
+        """The name that is asked for, or the nearest default."""
+        own = annotations(self._ctx, each.namespace).get(LOGSTORE, "").strip()
+        logstore = each.logstore or own or policy.default_log_store
+        if not logstore:
+            raise RefusedError(
+                f"it names no Logstore, and there is no default: name one in {LOGSTORE} on the pod "
+                f"or on namespace {each.namespace}, or in spec.optIn.defaultLogStore of LogProject "
+                f"{place}."
+            )
+        if not _LOGSTORE.fullmatch(logstore):
+            raise RefusedError(
+                f"{logstore[:80]!r} is no Logstore name: 3 to 63 lower-case letters, digits, '-' "
+                "or '_', with a letter or digit at both ends."
+            )
+        return logstore
 
     def _named(self, each: OptIn, asked: str) -> context.Object:
         """The LogProject of that name, or the one whose project in the service is called so."""

@@ -20,7 +20,7 @@ OBSERVE: Final = "observed/"
 FIGURES_SECONDS: Final = 60.0
 """Least time between two writes for numbers alone."""
 _PROGRESS_SECONDS: Final = 5.0
-"""The same while agents take up a new form."""
+"""The same while agents take up a new form, and for the first lines: somebody waits for them."""
 _SAMPLES: Final = 10
 _NODE_ERRORS: Final = 10
 _FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
@@ -162,7 +162,8 @@ def _wait(before: Mapping[str, Any], after: Mapping[str, Any], now: dt.datetime)
     """Seconds until it may be written."""
     old, new = before.get("agents") or {}, after.get("agents") or {}
     progress = old.get("desired") == new.get("desired") and old.get("applied") != new.get("applied")
-    least = _PROGRESS_SECONDS if progress else FIGURES_SECONDS
+    first = bool(after.get("lines")) and not before.get("lines")
+    least = _PROGRESS_SECONDS if progress or first else FIGURES_SECONDS
     try:
         written = dt.datetime.strptime(str(before.get("asOf")), _FORMAT).replace(tzinfo=dt.UTC)
     except ValueError:

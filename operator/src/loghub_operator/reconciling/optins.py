@@ -5,13 +5,14 @@ opt-in any more; a LogStore that was made for it stays, since it holds data. A k
 work is one Warning event on the pod, and takes nothing away from the others.
 """
 
+import collections
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from loghub_operator import cache, kinds
 from loghub_operator.cluster import ClusterError
-from loghub_operator.reconciling import context, granting
+from loghub_operator.reconciling import context, forming, granting, inheriting
 
 KEY: Final = ("optins", "", "")
 """In the queue: all opt-ins are decided on together."""
@@ -22,21 +23,27 @@ _MAX_PODS: Final = 5
 """Pods of one opt-in that are told why it is refused; of many alike some are enough."""
 
 
+_Place = tuple[str, str, forming.Form]
+"""Namespace, LogStore and form: what makes one LogConfig."""
+
+
 @dataclasses.dataclass(slots=True)
 class _Wanted:
     """One LogConfig to be, and the opt-ins that it fulfils."""
 
     grant: granting.Grant
     opt_ins: list[granting.OptIn]
+    alike: list[granting.OptIn]
+    """Those into the same LogStore in every form: together they say how it is made."""
 
 
 def seen(ctx: context.Context) -> list[granting.OptIn]:
     """Every opt-in that some agent reports, those of several nodes as one."""
-    found: dict[tuple[str, str, str, str], granting.OptIn] = {}
+    found: dict[tuple[object, ...], granting.OptIn] = {}
     for report in ctx.reports.all():
         for entry in report.opt_ins:
             each = _read(entry)
-            key = each.namespace, each.logstore, each.project, each.via
+            key = each.namespace, each.logstore, each.project, each.via, each.form
             before = found.get(key, each)
             found[key] = dataclasses.replace(
                 each,
@@ -59,6 +66,7 @@ def _read(entry: Mapping[str, Any]) -> granting.OptIn:
         key=str(entry.get("key", granting.LOGSTORE)),
         pods=tuple((str(name), str(uid)) for name, uid in named),
         create=tuple(sorted(create.items())),
+        form=forming.read(entry),
     )
 
 
@@ -69,36 +77,43 @@ async def reconcile(ctx: context.Context) -> None:
         ClusterError: the API server refused something; all else is done.
     """
     await _tell_problems(ctx)
+    inherited = await _inherit(ctx)
     wanted = await _decide(ctx)
     faults: list[ClusterError] = []
-    for (namespace, store), each in wanted.items():
+    for place, each in wanted.items():
         try:
-            await _ensure(ctx, namespace, store, each)
+            await _ensure(ctx, place, each, inherited.get(place[0], inheriting.NOTHING))
         except ClusterError as fault:
             faults.append(fault)  # one namespace that is going away stops no other
-    await _remove(ctx, {(namespace, config_name(store)) for namespace, store in wanted})
+    await _remove(ctx, {(place[0], config_name(*place[1:])) for place in wanted})
     if faults:
         raise faults[0]
 
 
-def config_name(store: str) -> str:
-    """The LogConfig of an opt-in into a LogStore."""
-    return f"optin-{store}"
+def config_name(store: str, form: forming.Form) -> str:
+    """The LogConfig of opt-ins into a LogStore in one form."""
+    return f"optin-{store}{forming.suffix(form)}"
 
 
-async def _decide(ctx: context.Context) -> dict[tuple[str, str], _Wanted]:
-    """What is granted, by namespace and LogStore; who is refused hears it."""
+async def _decide(ctx: context.Context) -> dict[_Place, _Wanted]:
+    """What is granted; who is refused hears it."""
     world = granting.World(ctx)
-    wanted: dict[tuple[str, str], _Wanted] = {}
+    wanted: dict[_Place, _Wanted] = {}
+    alike: dict[tuple[str, str], list[granting.OptIn]] = collections.defaultdict(list)
     for each in [*seen(ctx), *granting.defaults(ctx)]:
         try:
             grant = world.grant(each)
         except (granting.RefusedError, context.NotReadyError) as fault:
-            sentence = f"{each.key} asks for Logstore {each.logstore[:80]!r}: {fault}"
+            what = f"Logstore {each.logstore[:80]!r}" if each.logstore else "collection"
+            sentence = f"{each.key} asks for {what}: {fault}"
             await _refuse(ctx, each, sentence)
             continue
-        place = each.namespace, grant.store
-        wanted.setdefault(place, _Wanted(grant, [])).opt_ins.append(each)
+        for wrong in forming.judged(each.form)[1]:
+            words = f"{each.key} does not work in full: {wrong} It is left out, the rest works."
+            await _warn(ctx, each, "InvalidOptIn", words)
+        place = each.namespace, grant.store, each.form
+        alike[place[:2]].append(each)
+        wanted.setdefault(place, _Wanted(grant, [], alike[place[:2]])).opt_ins.append(each)
     return wanted
 
 
@@ -107,9 +122,13 @@ async def _refuse(ctx: context.Context, each: granting.OptIn, sentence: str) -> 
         found = ctx.cache.get(kinds.NAMESPACE, each.namespace)
         if found is not None:
             await ctx.events.warn_once(kinds.NAMESPACE, found, "OptInRefused", sentence)
+    await _warn(ctx, each, "OptInRefused", sentence)
+
+
+async def _warn(ctx: context.Context, each: granting.OptIn, reason: str, sentence: str) -> None:
     for name, uid in each.pods:
         about = {"metadata": {"name": name, "namespace": each.namespace, "uid": uid}}
-        await ctx.events.warn_once(kinds.POD, about, "OptInRefused", sentence)
+        await ctx.events.warn_once(kinds.POD, about, reason, sentence)
 
 
 async def _tell_problems(ctx: context.Context) -> None:
@@ -127,12 +146,31 @@ _ABOUT: Final = {"name": "pod", "namespace": "namespace", "uid": "uid"}
 """Metadata of a pod by the report's fields."""
 
 
-async def _ensure(ctx: context.Context, namespace: str, store: str, wanted: _Wanted) -> None:
+async def _inherit(ctx: context.Context) -> dict[str, inheriting.Inherited]:
+    """What namespaces add to their pods' opt-ins; one with a key that does not work hears it."""
+    found = {}
+    for each in ctx.cache.all(kinds.NAMESPACE):
+        name = each["metadata"]["name"]
+        found[name], faults = inheriting.read(granting.annotations(ctx, name))
+        for sentence in faults:
+            await ctx.events.warn_once(kinds.NAMESPACE, each, "InvalidOptIn", sentence)
+    return found
+
+
+async def _ensure(
+    ctx: context.Context, place: _Place, wanted: _Wanted, inherited: inheriting.Inherited
+) -> None:
+    namespace, store, form = place
     labels = {LABEL: "true"}
     if not wanted.grant.exists:
         await _create_store(ctx, namespace, store, wanted)
-    name = config_name(store)
-    spec = {"logStoreRef": {"name": store}, "input": {"stdout": {}}, "selector": _selector(wanted)}
+    name = config_name(store, form)
+    if granting.ANNOTATION not in wanted.grant.via:
+        inherited = inheriting.NOTHING
+    spec: dict[str, Any] = {"logStoreRef": {"name": store}, "selector": _selector(wanted)}
+    spec |= forming.fields(inherited.over(forming.judged(form)[0]))
+    if inherited.tags:
+        spec["tags"] = {"static": dict(inherited.tags)}
     known = ctx.cache.get(kinds.CONFIG, name, namespace)
     if known is not None and known.get("spec") == spec:
         return
@@ -143,9 +181,9 @@ async def _ensure(ctx: context.Context, namespace: str, store: str, wanted: _Wan
 
 async def _create_store(ctx: context.Context, namespace: str, store: str, wanted: _Wanted) -> None:
     home, project = cache.place(wanted.grant.project)
-    logstore = wanted.opt_ins[0].logstore
+    logstore = wanted.grant.logstore
     spec: dict[str, Any] = {"projectRef": {"name": project, "namespace": home}}
-    spec |= dict(_creation(wanted.opt_ins))
+    spec |= dict(_creation(wanted.alike))
     if logstore != store:
         spec["logStoreName"] = logstore
     metadata = {"name": store, "namespace": namespace, "labels": {LABEL: "true"}}
@@ -164,14 +202,18 @@ def _creation(opt_ins: Iterable[granting.OptIn]) -> tuple[tuple[str, Any], ...]:
 
 
 def _selector(wanted: _Wanted) -> dict[str, Any]:
-    first = wanted.opt_ins[0]
-    named = sorted({each.project for each in wanted.opt_ins if not each.unnamed})
-    opt_in: dict[str, Any] = {"logstore": first.logstore, "via": list(wanted.grant.via)}
-    if named:
+    asking = [each for each in wanted.opt_ins if not each.unnamed]
+    opt_in: dict[str, Any] = {"logstore": wanted.grant.logstore, "via": list(wanted.grant.via)}
+    if named := sorted({each.project for each in asking}):
         opt_in["projects"] = named
-    if any(each.unnamed for each in wanted.opt_ins):
+    if len(asking) < len(wanted.opt_ins):
         opt_in["unnamed"] = True
-    return {"optIn": opt_in}
+    if any(not each.logstore for each in asking):
+        opt_in["withoutStore"] = True
+    # A LogStore's own name and its Logstore's mean the same.
+    if others := sorted({each.logstore for each in asking} - {"", wanted.grant.logstore}):
+        opt_in["otherNames"] = others
+    return {"optIn": opt_in | wanted.opt_ins[0].form.document()}
 
 
 async def _remove(ctx: context.Context, wanted: set[tuple[str, str]]) -> None:

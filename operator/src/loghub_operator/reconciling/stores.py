@@ -55,6 +55,7 @@ def project_of(ctx: context.Context, store: context.Object) -> context.Object:
         )
         raise context.NotReadyError("NamespaceNotAllowed", sentence)
     if conditions.status_of(project, "Ready") != "True":
+        ctx.wait_for(kinds.PROJECT, name, namespace)
         sentence = f"LogProject {namespace}/{name} is not ready yet; its own conditions say why."
         raise context.NotReadyError("ProjectNotReady", sentence)
     return project
@@ -112,6 +113,7 @@ async def _share(
 ) -> None:
     """Ready to write to what an older LogStore made; its settings stay as they are."""
     if conditions.status_of(holder, "Ready") != "True":
+        ctx.wait_for(kinds.STORE, *reversed(cache.place(holder)))
         sentence = f"Logstore {where[1]} is held by an older LogStore, which is not ready yet."
         raise context.NotReadyError("StoreNotReady", sentence)
     sentence = f"Logstore {where[1]} is shared: an older LogStore holds its settings and its data."

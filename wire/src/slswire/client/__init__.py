@@ -5,6 +5,6 @@ the calls. Applications use the official SDKs; this one is small, async and type
 """
 
 from slswire.client.operations import Client, Key, Page, PullResult
-from slswire.client.transport import Endpoint
+from slswire.client.transport import Endpoint, open_session
 
-__all__ = ["Client", "Endpoint", "Key", "Page", "PullResult"]
+__all__ = ["Client", "Endpoint", "Key", "Page", "PullResult", "open_session"]

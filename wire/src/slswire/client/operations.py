@@ -58,18 +58,26 @@ class Key:
 
 
 class Client:
-    """An open connection pool to one endpoint; use it as an async context manager."""
+    """An open connection pool to one endpoint; use it as an async context manager.
 
-    def __init__(self, endpoint: transport.Endpoint, credentials: Credentials) -> None:
+    With `session` (of `transport.open_session`) it uses that one's connections and leaves it open.
+    """
+
+    def __init__(
+        self,
+        endpoint: transport.Endpoint,
+        credentials: Credentials,
+        *,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._key = credentials
-        self._session: aiohttp.ClientSession | None = None
+        self._shared = session is not None
+        self._session = session
 
     async def __aenter__(self) -> Self:
-        # No cookies, no decompression by HTTP's rules: x-log-compresstype says what the body is.
-        self._session = aiohttp.ClientSession(
-            auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
+        if not self._shared:
+            self._session = transport.open_session()
         return self
 
     async def __aexit__(
@@ -78,7 +86,7 @@ class Client:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None:
+        if self._session is not None and not self._shared:
             await self._session.close()
             self._session = None
 
@@ -247,6 +255,18 @@ class Client:
             access_key_secret=str(found["accessKeySecret"]),
             project=str(found["project"]),
             rights=tuple(found["rights"]),
+        )
+
+    async def create_token(
+        self, project: str, rights: Sequence[str], *, seconds: int = 3600
+    ) -> Credentials:
+        """A temporary key of `project`, for 15 minutes to 12 hours (bundled service only)."""
+        body = {"project": project, "rights": list(rights), "durationSeconds": seconds}
+        found = await self._document("POST", "/loghub/v1/tokens", body=body)
+        return Credentials(
+            access_key_id=str(found["accessKeyId"]),
+            access_key_secret=str(found["accessKeySecret"]),
+            security_token=str(found["securityToken"]),
         )
 
     async def list_keys(self, project: str) -> list[Document]:

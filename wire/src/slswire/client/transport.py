@@ -85,6 +85,19 @@ class Answer:
             ) from fault
 
 
+def open_session(
+    connector: aiohttp.BaseConnector | None = None, proxy: str | None = None
+) -> aiohttp.ClientSession:
+    """A session as `send` needs it, over the connections of `connector`; call it in a loop."""
+    # No cookies, no decompression by HTTP's rules: x-log-compresstype says what the body is.
+    return aiohttp.ClientSession(
+        connector=connector,
+        proxy=proxy,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
 async def send(
     session: aiohttp.ClientSession, endpoint: Endpoint, key: signature.Credentials, call: Call
 ) -> Answer:
