@@ -184,6 +184,13 @@ impl Reader {
             return Ok(Rest { until: Some(now + FULL_LANE), fed: false });
         }
         self.agree(around);
+        // What has no room waits in its file: of many sources each would hold a package else.
+        let settings = around.settings;
+        let size = (settings.batch_bytes / 4).min(settings.queue_bytes_per_destination / 16);
+        let more = !self.at_end && self.batch.logs == 0;
+        if more && !around.lane.has_room(&self.progress, size) {
+            return Ok(Rest { until: Some(now + FULL_LANE), fed: false });
+        }
         let fed = self.read(around, scratch, now)?;
         let Self { joiner, batch, .. } = self;
         joiner.flush_old(now, &mut |record| batch.add(record, now));

@@ -169,6 +169,12 @@ impl Lane {
         Ok(())
     }
 
+    /// Whether a package of that source, of some such size, would be taken now.
+    #[must_use]
+    pub fn has_room(&self, source: &Progress, size: usize) -> bool {
+        self.shared.place(&self.shared.lock(), source.owner(), size).is_some()
+    }
+
     /// Sentences about the spool.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
