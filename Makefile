@@ -82,6 +82,7 @@ bench: setup ## Measure what a write and a read cost; prints tables, saves them 
 	@$(PY) bench/peers.py
 	@$(PY) bench/agent.py
 	@$(PY) bench/operator_scale.py
+	@$(PY) bench/own_keys.py
 
 ##@ Gates
 .PHONY: format
@@ -106,8 +107,13 @@ lint: setup ## Format, lint, types, sizes, clippy: everything that is judged wit
 
 .PHONY: unit
 unit: setup control-plane clients ## Python and Rust tests that need no cluster
-	@$(RUN)/pytest -q -m "not cluster"
+	@$(RUN)/pytest -q -m "not cluster and not brokers"
 	@cargo test --quiet --workspace --locked
+
+.PHONY: replicas
+replicas: setup ## Replicas of the service on three real Kafka brokers and a PostgreSQL, faults too
+	@$(RUN)/pytest -q -m brokers tests/contract tests/kafka
+	@STORAGE=kafka $(RUN)/pytest -q tests/ingest/api
 
 .PHONY: soak
 soak: setup ## The fault suites at length: hundreds of kills, 10,000 files, a cluster (two hours)
@@ -123,7 +129,7 @@ e2e: setup ## The whole on a real cluster with two nodes, which stays up
 	@$(RUN)/pytest -q -m cluster tests/e2e
 
 .PHONY: test
-test: lint unit e2e ## Everything CI runs
+test: lint unit replicas e2e ## Everything CI runs
 
 .PHONY: clean
 clean: ## Remove what the build made (the caches outside the work tree stay)

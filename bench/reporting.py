@@ -21,5 +21,6 @@ def report(program: str, what: str, rows: Sequence[Row]) -> None:
     for name, unit, value in rows:
         print(f"  {name:<42} {value:>12,.2f} {unit}")
     saved = ROOT / "build" / f"bench-{program.removeprefix('loghub-')}.json"
+    saved.parent.mkdir(exist_ok=True)
     saved.write_text(json.dumps({"version": version, "rows": list(rows)}, indent=1))
     print(f"\nsaved as {saved.relative_to(ROOT)}")

@@ -245,3 +245,35 @@ async def test_grace_of_a_pod_deleted_by_force_ends_without_any_event(
     assert ended == {False}
     running.now = 1.0
     await until(lambda: {s["ended"] for s in running.core.sources().values()} == {True})
+
+
+async def test_error_about_files_of_an_opt_in_is_kept_until_its_pipeline_goes(
+    world, observe, running
+):
+    files = {"containerFiles": {"paths": ["/nfs/*.log"]}}
+    asked = {"optIn": {"logstore": "orders", "files": ["/nfs/*.log"]}}
+    observe(input=files, select=asked)
+    observe(name="other", logstore="other", input=files)
+    world.loop.poke()
+    await world.loop.first_plan.wait()
+    for name in ("orders", "other"):
+        world.core.last_errors[name] = "/nfs cannot be listed: Permission denied"
+    await world.loop.look()
+    for error in ("", "503 from the service"):
+        world.core.last_errors["orders"] = error
+        await world.loop.look()
+        [(pipeline, sentence)] = world.loop.failing()
+        assert pipeline.name == "orders"
+        assert sentence == "/nfs cannot be listed: Permission denied"
+    world.catalog.remove("orders")
+    await world.loop.look()
+    assert not world.loop.failing()
+
+
+async def test_refusal_of_an_opt_ins_pipeline_is_told_to_who_asks(world, observe, running):
+    world.core.refuses["orders"] = "multiline.start is too large"
+    observe(select={"optIn": {"logstore": "orders"}})
+    world.loop.poke()
+    await world.loop.first_plan.wait()
+    [(pipeline, sentence)] = world.loop.failing()
+    assert (pipeline.name, sentence) == ("orders", "multiline.start is too large")

@@ -11,10 +11,17 @@ from hypothesis import strategies as st
 from loghub_agent import hearing, optins, planning, pods
 
 
+def document(asked):
+    """As it stands in a report."""
+    return {"optIns": asked.opt_ins, "problems": asked.problems, "errors": asked.errors}
+
+
 def reported(make_pod, *annotated, gone=False):
-    return optins.report(
-        planning.Resident(make_pod(name, namespace, annotations=annotations), gone=gone)
-        for namespace, name, annotations in annotated
+    return document(
+        optins.report(
+            planning.Resident(make_pod(name, namespace, annotations=annotations), gone=gone)
+            for namespace, name, annotations in annotated
+        )
     )
 
 
@@ -29,7 +36,7 @@ def container(name="app", **variables):
 def asked(make_pod, *containers, **annotations):
     """The report about one pod."""
     pod = make_pod(containers=containers, annotations=annotations)
-    return optins.report([planning.Resident(pod)])
+    return document(optins.report([planning.Resident(pod)]))
 
 
 def problems(report):
@@ -182,7 +189,8 @@ def test_loong_prefix_wins_variable_by_variable(make_pod):
         ("aliyun_logs_secret", None, "Secret"),
         ("loghub.dev/parser", "xml", "LogConfig"),
         ("loghub.dev/multiline", "Cobol", "Java"),
-        ("loghub.dev/multiline", "^(", "no pattern"),
+        ("loghub.dev/multiline", "^a\tb", "no pattern"),
+        ("loghub.dev/multiline", "middle:x", "Java"),
         ("loghub.dev/files", "/app/*.log,app.log", "is relative"),
         ("loghub.dev/files", "", "is relative"),
         ("loghub.dev/files", ",".join(f"/app/{n}" for n in range(17)), "at most 16"),
@@ -210,6 +218,18 @@ def test_variable_speaks_for_its_container_only(make_pod, make_pipeline):
     assert not collected(make_pipeline, pod, opt_in("web", via=["Annotation"]))
     assert not collected(make_pipeline, pod, opt_in("web", projects=["other"]))
     assert not collected(make_pipeline, pod, opt_in("orders"))
+
+
+def test_every_name_of_the_logstore_counts(make_pod, make_pipeline):
+    pod = make_pod(
+        containers=(
+            container("a", aliyun_logs_web="stdout"),
+            container("b", **{"aliyun_logs_web-access": "stdout"}),
+            container("c", aliyun_logs_other="stdout"),
+        )
+    )
+    found = collected(make_pipeline, pod, opt_in("web", otherNames=["web-access"]))
+    assert set(found) == {"a", "b"}
 
 
 def test_streams_and_tags_are_the_containers_own(make_pod, make_pipeline):
@@ -296,7 +316,7 @@ def test_no_key_of_a_pod_breaks_the_agent_or_hides_a_good_one(make_pod, variable
     )
     said, _ = hearing.heard(pod)
     assert [wish.logstore for wish in said["good"].wishes][-1:] == ["fine"]
-    json.dumps(optins.report([planning.Resident(pod)]))
+    json.dumps(document(optins.report([planning.Resident(pod)])))
 
 
 def test_example_has_no_problem_and_goes_where_it_says():

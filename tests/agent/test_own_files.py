@@ -25,6 +25,11 @@ from loghub_agent.config import raw
 GROUND = (runtime.Mount("/", "/upper"),)
 
 
+def document(asked):
+    """As it stands in a report."""
+    return {"optIns": asked.opt_ins, "problems": asked.problems, "errors": asked.errors}
+
+
 def container(name="app", **variables):
     return pods.Container(name, "", tuple(variables.items()), id=f"containerd://{name}")
 
@@ -32,7 +37,7 @@ def container(name="app", **variables):
 def asked(make_pod, *containers, **annotations):
     """The report about one pod."""
     pod = make_pod(containers=containers, annotations=annotations)
-    return optins.report([planning.Resident(pod)])
+    return document(optins.report([planning.Resident(pod)]))
 
 
 def collected(make_pipeline, pod, opt_in, paths=("/app/*.log",)):
@@ -111,7 +116,7 @@ def test_parser_and_first_line_are_part_of_what_is_asked_for(make_pod):
         pods.LOGSTORE: "web", "loghub.dev/parser": "json", "loghub.dev/multiline": "^\\d{4}-",
     }  # fmt: skip
     [entry] = asked(make_pod, container(), **annotations)["optIns"]
-    assert (entry["parser"], entry["multiline"]) == ("json", "^\\d{4}-")
+    assert (entry["parser"], entry["multiline"]) == ("json", "start:^\\d{4}-")
 
 
 @pytest.mark.parametrize(
@@ -164,6 +169,92 @@ def test_same_file_by_both_ways_is_collected_once(make_pod, make_pipeline):
     assert set(found) == {"a"}
 
 
+def test_what_a_pipeline_cannot_do_is_a_problem_of_who_asks_for_it(make_pod, make_pipeline):
+    pipeline = make_pipeline(
+        select={
+            "namespaces": ["shop"],
+            "optIn": {"logstore": "web", "files": ["/nfs/*.log"]},
+        },
+        input={"containerFiles": {"paths": ["/nfs/*.log"]}},
+    )
+    asking = (container("a", aliyun_logs_web="/nfs/*.log"), container("b"))
+    others = (container("a", aliyun_logs_web="stdout"),)
+    found = optins.report(
+        [
+            planning.Resident(make_pod("one", containers=asking)),
+            planning.Resident(make_pod("two", containers=others)),
+            planning.Resident(make_pod("three", "elsewhere", containers=asking)),
+        ],
+        failing=[(pipeline, "/nfs cannot be listed: Permission denied")],
+    )
+    [problem] = found.problems
+    assert (problem["pod"], problem["container"]) == ("one", "a")
+    assert problem["key"] == "aliyun_logs_web"
+    assert "Permission denied" in problem["message"]
+    assert len(found.opt_ins) == 3
+
+
+def test_place_of_files_is_noted_before_there_is_a_pipeline_for_them(make_pod):
+    asking = make_pod(containers=(container("init", aliyun_logs_a="/a.log"), container("app")))
+    silent = make_pod("silent", containers=(container("none"),))
+    looked = []
+    planning.build(
+        [], map(planning.Resident, [asking, silent]),
+        pods_dir="/p", node="n", ground=looked.append,
+    )  # fmt: skip
+    assert looked == ["containerd://init", "containerd://app"]
+
+
+def test_files_on_a_node_whose_agent_sees_none_are_a_problem(make_pod):
+    pod = make_pod(
+        containers=(container("a", aliyun_logs_web="/a.log"), container("b")), running=True
+    )
+    both = {"containerd://a", "containerd://b"}
+    found = optins.report([planning.Resident(pod)], missing=both)
+    [problem] = found.problems
+    assert (problem["container"], problem["key"]) == ("a", "aliyun_logs_web")
+    assert "hostAccess: Logs" in problem["message"]
+    for missing in ({"containerd://a"}, set()):
+        assert not optins.report([planning.Resident(pod)], missing=missing).problems
+
+
+def test_report_is_bounded_by_what_its_paths_weigh_and_says_so(make_pod):
+    long = "/" + "x" * 1000
+    pods_here = [
+        make_pod(f"p{n}", containers=(container(**{f"aliyun_logs_k{n}": f"{long}/{n}.log"}),))
+        for n in range(150)
+    ]
+    short = make_pod("short", containers=(container(aliyun_logs_short="stdout"),))
+    found = optins.report(map(planning.Resident, [*pods_here, short]))
+    assert 50 < len(found.opt_ins) < 101
+    assert "short" in [entry["logstore"] for entry in found.opt_ins]
+    assert len(json.dumps(found.opt_ins)) < 250_000
+    [sentence] = found.errors
+    assert f"{151 - len(found.opt_ins)} opt-ins" in sentence
+
+
+def test_keys_that_are_too_long_or_too_many_are_said_and_the_others_work(make_pod_object):
+    document = make_pod_object(
+        annotations={"loghub.dev/files": "/a.log," * 200, "note": "x" * 5000}
+    )
+    many = [{"name": f"aliyun_logs_k{n}", "value": "stdout"} for n in range(105)]
+    long = {"name": "aliyun_logs_long", "value": "/" + "y" * 2000}
+    document["spec"]["containers"] = [
+        {"name": "app", "env": [long, *many]},
+        {"name": "good", "env": [{"name": "aliyun_logs_fine", "value": "stdout"}]},
+    ]
+    pod = pods.from_object(document)
+    assert "note" not in pod.annotations
+    said, problems = hearing.heard(pod)
+    by_key = {problem.key: problem.message for problem in problems}
+    assert by_key.keys() == {"loghub.dev/files", "aliyun_logs_k99", "aliyun_logs_long"}
+    assert "longer than 1024" in by_key["loghub.dev/files"]
+    assert "longer than 1024" in by_key["aliyun_logs_long"]
+    assert "100" in by_key["aliyun_logs_k99"]
+    assert len(said["app"].wishes) == 99
+    assert [wish.logstore for wish in said["good"].wishes] == ["fine"]
+
+
 NAMES = st.text("ab*?[]-{}\\.!^é ", max_size=6)
 
 
@@ -196,7 +287,7 @@ def test_hostile_keys_leave_a_report_that_is_bounded_and_the_good_ones(
     for wish in (wish for each in said.values() for wish in each.wishes):
         assert not any(map(paths.fault, wish.form.files))
         assert not wish.form.parser or not forms.parser_fault(wish.form.parser)
-    json.dumps(optins.report([planning.Resident(pod)]))
+    json.dumps(document(optins.report([planning.Resident(pod)])))
 
 
 def test_page_has_a_row_for_every_key_suffix_and_word():

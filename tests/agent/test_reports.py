@@ -2,7 +2,7 @@
 
 import pytest
 
-from loghub_agent import catalog, figures, planning, reports
+from loghub_agent import catalog, figures, optins, planning, reports
 
 IDENTITY = reports.Identity("node-1", "0.1.0", "agent-abc", "default", "2026-01-01T00:00:00Z")
 
@@ -15,7 +15,7 @@ def build():
             outcomes=outcomes,
             matches=matches or {},
             troubles=troubles or {},
-            residents=residents,
+            asked=optins.report(residents),
             errors=errors,
             **more,
         )

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from harness import binaries
+from harness import definitions as definition_files
 from harness.control_plane import ControlPlane
 from harness.fixtures import control_plane
 from harness.ingest import ROOT_KEY, Service, free_port
@@ -62,40 +63,21 @@ def helm(tool: Callable[[str], str], control_plane: ControlPlane) -> Run:
 
 
 @pytest.fixture(scope="session")
-def definitions(helm: Run, kubectl: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
+def definitions(helm: Run, kubectl: Run) -> None:
     """The definitions: as the chart's `crds/` leaves them, then by the chart that upgrades them.
 
-    The Prometheus operator's kinds are known by name alone: their schema comes with its release.
+    And the Prometheus operator's own, with their schemas.
     """
     kubectl("apply", "--server-side", "--field-manager=helm", f"--filename={CHART}/crds")
     crds = str(ROOT / "charts" / "loghub-crds")
     for _ in range(2):
         where = ("--namespace=default", "--take-ownership")
         helm("upgrade", "--install", "loghub-crds", crds, *where)
-    path = tmp_path_factory.mktemp("definitions") / "foreign.yaml"
-    foreign = {"podmonitors": "PodMonitor", "prometheusrules": "PrometheusRule"}
-    path.write_text(yaml.safe_dump_all(_open(plural, kind) for plural, kind in foreign.items()))
-    kubectl("apply", "--server-side", f"--filename={path}")
+    foreign = [f"--filename={path}" for path in definition_files.prometheus_operator()]
+    # Too large for the annotation of a client-side apply.
+    kubectl("apply", "--server-side", *foreign)
     names = kubectl("get", "crd", "-o", "name").split()
     kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
-
-
-def _open(plural: str, kind: str) -> dict[str, object]:
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True}
-    group = "monitoring.coreos.com"
-    names = {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": names,
-            "versions": [version | {"schema": {"openAPIV3Schema": schema}}],
-        },
-    }
 
 
 def execute(command: list[str]) -> str:

@@ -144,3 +144,11 @@ def test_the_operator_takes_its_arguments(render, shape):
     cloud = shape == "cloud"
     assert bool(options.ingest_endpoint) != cloud
     assert options.project_services != cloud
+
+
+def test_other_collectors_keys_are_switched_on_by_a_value(render):
+    plain = arguments(render(), "Deployment")
+    assert not [each for each in plain if each.startswith("--aliases")]
+    given = arguments(render("--set=operator.aliases={elastic,datadog}"), "Deployment")
+    options = operator_cli._parser({}).parse_args(given)
+    assert operator_cli._settings(options).aliases == ("datadog", "elastic")

@@ -64,6 +64,31 @@ def test_an_api_server_takes_every_object_of_a_shape(render, kubectl, definition
     assert said.count("serverside-applied") == len(objects(path.read_text()))
 
 
+@pytest.mark.apiserver
+@pytest.mark.parametrize(
+    ("kind", "was", "becomes", "words"),
+    [
+        ("PodMonitor", "podMetricsEndpoints:", "podMetricEndpoints:", "podMetricEndpoints"),
+        ("PodMonitor", "interval: 30s", "interval: often", "interval"),
+        ("PrometheusRule", "for: ", "for: soon-", "for"),
+        ("PrometheusRule", "expr: ", "expression: ", "expression"),
+    ],
+)
+def test_the_prometheus_operators_own_schemas_would_refuse_a_mistake(
+    render, kubectl, definitions, tmp_path, kind, was, becomes, words
+):
+    text = render(f"--values={CHART}/shapes/production.yaml")
+    [found, *_] = [each for each in re.split(r"(?m)^---$", text) if f"kind: {kind}" in each]
+    path = tmp_path / "object.yaml"
+    options = ("--server-side", "--dry-run=server", "--validate=strict")
+    path.write_text(found)
+    kubectl("-n", "default", "apply", *options, f"--filename={path}")
+    assert was in found
+    path.write_text(found.replace(was, becomes, 1))
+    with pytest.raises(AssertionError, match=words):
+        kubectl("-n", "default", "apply", *options, f"--filename={path}")
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_helm_finds_nothing_to_warn_of(tool, shape):
     command = [tool("helm"), "lint", "--strict", str(CHART)]

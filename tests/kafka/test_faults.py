@@ -16,6 +16,8 @@ from slswire import errors
 from slswire.client import Client
 from slswire.model import Log, LogGroup
 
+pytestmark = pytest.mark.brokers
+
 PROJECT, STORE = "shop-project", "web"
 WRITERS = 6
 KILLS = 6

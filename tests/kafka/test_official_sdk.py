@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.brokers
+
 _PATH = Path(__file__).parents[1] / "ingest" / "test_official_sdk.py"
 _SPEC = importlib.util.spec_from_file_location("official_sdk_on_kafka", _PATH)
 assert _SPEC is not None

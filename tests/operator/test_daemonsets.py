@@ -43,3 +43,14 @@ def test_agent_has_no_namespace_of_the_nodes_and_no_privileges(access):
     [container] = found["containers"]
     assert container["securityContext"]["allowPrivilegeEscalation"] is False
     assert "privileged" not in container["securityContext"]
+
+
+def test_other_collectors_keys_are_read_where_they_are_switched_on_only():
+    def variables(**more: object) -> dict[str, str]:
+        spec = agents.CollectionAgentSpec()
+        found = daemonsets.build("p", spec, namespace="x", image="i", owner=OWNER, **more)
+        [container] = found["spec"]["template"]["spec"]["containers"]
+        return {each["name"]: each.get("value", "") for each in container["env"]}
+
+    assert "LOGHUB_ALIASES" not in variables()
+    assert variables(aliases=("datadog", "elastic"))["LOGHUB_ALIASES"] == "datadog,elastic"

@@ -25,7 +25,7 @@ def report(name: str) -> dict:
 async def test_report_goes_with_its_node_and_not_while_it_is_young(cluster, control_plane):
     there, gone = (f"node-{uuid.uuid4().hex[:8]}" for _ in range(2))
     api = await clusters.connect(str(control_plane.kubeconfig))
-    assert await api.names(kinds.NODE) == set()  # where there are none, `items` is null
+    assert await api.births(kinds.NODE) == {}  # where there are none, `items` is null
     cluster.call(
         "POST", "/api/v1/nodes", {"kind": "Node", "apiVersion": "v1", "metadata": {"name": there}}
     )

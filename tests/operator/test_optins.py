@@ -205,24 +205,90 @@ def test_collection_without_a_logstore_goes_to_the_nearest_default(cluster, name
     )
 
 
-@pytest.mark.parametrize(
-    ("form", "words"),
-    [
-        ({"files": ["/a/../../etc/shadow"]}, "no absolute path"),
-        ({"files": ["/a\n/b"]}, "no absolute path"),
-        ({"files": [f"/{n}" for n in range(17)]}, "16 are possible"),
-        ({"parser": "xml"}, "none of the parsers"),
-        ({"multiline": "^("}, "regular expression"),
-    ],
-)
-def test_form_that_no_agent_would_report_is_refused_and_others_work(
-    cluster, namespace, asked, form, words
+def test_pattern_that_is_none_is_an_event_and_the_opt_in_works_without_it(
+    cluster, namespace, asked
 ):
-    asked(entry(namespace, "web", **form), entry(namespace, "good"))
-    [(pod, message)] = until_warned(cluster, namespace, "OptInRefused")
-    assert pod == "pod-of-web"
-    assert words in message
+    asked(entry(namespace, "web", multiline="start:(", exclude=["^DBG", "["], parser="json"))
+    said = waiting.until(
+        "a warning of each",
+        lambda: len(found := warnings(cluster, namespace, "InvalidOptIn")) == 2 and found,
+    )
+    assert {pod for pod, _ in said} == {"pod-of-web"}
+    assert all("regular expression" in message for _, message in said)
+    [config] = waiting.until("the config", lambda: cluster.list("LogConfig", namespace))
+    assert config["spec"]["parser"] == {"json": {}}
+    assert "multiline" not in config["spec"]
+    assert config["spec"]["processors"][0] == {"filter": {"exclude": {"__raw__": "^DBG"}}}
+    assert config["spec"]["selector"]["optIn"]["multiline"] == "start:("
+
+
+def test_both_names_of_a_logstore_are_one_config(cluster, namespace, asked):
+    cluster.apply(workloads.project("app", namespace, projectName=namespace))
+    cluster.apply(workloads.store("web", namespace, "app", logStoreName="web_access"))
+    asked(entry(namespace, "web"), entry(namespace, "web_access"))
+    cluster.until("LogConfig", "optin-web", namespace, Ready="True")
+    select = select_of(cluster, namespace)["web_access"]["optIn"]
+    assert {select["logstore"], *select["otherNames"]} == {"web", "web_access"}
+    assert len(cluster.list("LogConfig", namespace)) == 1
+
+
+def test_namespaces_parser_first_line_and_tags_are_defaults_and_its_bad_keys_an_event(
+    cluster, namespace, asked
+):
+    annotated = workloads.namespace(namespace)
+    annotated["metadata"]["annotations"] = {
+        "loghub.dev/parser": "json",
+        "loghub.dev/multiline": "^[0-9]",
+        "loghub.dev/tags": "team=shop,a_b=x",
+    }
+    cluster.apply(annotated)
+    asked(entry(namespace, "web"), entry(namespace, "own", multiline="Java"))
+    [own] = waiting.until(
+        "the config of those with a first line of their own",
+        lambda: [
+            each
+            for each in cluster.list("LogConfig", namespace)
+            if each["metadata"]["name"].startswith("optin-own.lines-")
+        ],
+    )
+    cluster.until("LogConfig", "optin-web", namespace, Ready="True")
+    spec = cluster.get("LogConfig", "optin-web", namespace)["spec"]
+    assert (spec["parser"], spec["multiline"]) == ({"json": {}}, {"start": "^[0-9]"})
+    assert spec["tags"] == own["spec"]["tags"] == {"static": {"team": "shop"}}
+    assert own["spec"]["multiline"] == {"preset": "Java"}
+    said = waiting.until(
+        "a warning on the namespace",
+        lambda: [
+            each["message"]
+            for each in cluster.list("Event", "default")
+            if each["involvedObject"]["name"] == namespace and each["reason"] == "InvalidOptIn"
+        ],
+    )
+    assert ["'a_b=x'" in message for message in said] == [True]
+
+
+FORMS = {
+    "shadow": ({"files": ["/a/../../etc/shadow"]}, "no absolute path"),
+    "newline": ({"files": ["/a\n/b"]}, "no absolute path"),
+    "many": ({"files": [f"/{n}" for n in range(17)]}, "16 are possible"),
+    "parser": ({"parser": "xml"}, "none of the parsers"),
+    "lines": ({"multiline": "middle:x"}, "no preset"),
+    "filter": ({"exclude": ["x"] * 9}, "over 8 patterns"),
+}
+"""By Logstore: what no agent would report, and what is said to it."""
+
+
+def test_form_that_no_agent_would_report_is_refused_and_others_work(cluster, namespace, asked):
+    bad = [entry(namespace, store, **form) for store, (form, _) in FORMS.items()]
+    asked(*bad, entry(namespace, "good"))
     cluster.until("LogConfig", "optin-good", namespace, Ready="True")
+    said = waiting.until(
+        "a warning of each",
+        lambda: len(found := warnings(cluster, namespace, "OptInRefused")) == len(FORMS) and found,
+    )
+    for pod, message in said:
+        assert FORMS[pod.removeprefix("pod-of-")][1] in message
+    assert len(cluster.list("LogConfig", namespace)) == 1
 
 
 def test_bad_key_is_one_event_even_over_a_restart(cluster, namespace, asked, operator):

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 _EXIT_FINE: Final = 0
 _EXIT_FAILED: Final = 1
 _EXIT_USAGE: Final = 2
+_ALIASES: Final = ("elastic", "datadog", "opentelemetry")
+"""As in `aliases.READERS`, which only those import who want it."""
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 _ABOUT: Final = """\
@@ -108,6 +110,7 @@ def _add_common(flags: _Flags) -> None:
     flags.add("--max-line-bytes", "longest line; the rest of one is cut", metavar="N")
     flags.add("--scan-seconds", "between looks where the kernel tells of no change", metavar="N")
     flags.add("--max-deleted-files", "deleted files held open, default 1024", metavar="N")
+    flags.add("--max-open-files", "logs open at once, default 4096; idle ones close", metavar="N")
     flags.add("--data-threads", "threads that read and compress, default 1", metavar="N")
 
 
@@ -117,6 +120,11 @@ def _add_cluster(flags: _Flags) -> None:
     flags.add("--pool-uid", "uid of the CollectionAgent, which owns the report", metavar="UID")
     flags.add("--pod-name", "this agent's pod, default the host's name", metavar="NAME")
     flags.add("--kubeconfig", "reach a cluster from outside", metavar="FILE")
+    flags.add(
+        "--aliases",
+        f"other collectors whose keys on pods count too, of {', '.join(_ALIASES)}",
+        metavar="NAME,...",
+    )
 
 
 def _add_standalone(flags: _Flags) -> None:
@@ -162,6 +170,7 @@ def _common(options: argparse.Namespace, *, node: str, admin: str) -> settings.S
             batch_bytes=_whole(options, "batch_bytes"),
             batch_logs=_whole(options, "batch_logs"),
             max_deleted_files=_whole(options, "max_deleted_files"),
+            max_open_files=_whole(options, "max_open_files"),
             batch_seconds=_number(options, "batch_seconds", 0),
             queue_bytes_per_destination=_whole(options, "queue_bytes_per_destination"),
             requests_per_destination=_whole(options, "requests_per_destination"),
@@ -211,8 +220,17 @@ def _run_in_cluster(options: argparse.Namespace) -> Coroutine[Any, Any, None]:
             pool_uid=options.pool_uid or "",
             pod=options.pod_name or socket.gethostname(),
             kubeconfig=pathlib.Path(options.kubeconfig) if options.kubeconfig else None,
+            aliases=_aliases(options.aliases or ""),
         ),
     )
+
+
+def _aliases(text: str) -> tuple[str, ...]:
+    names = tuple(each.strip() for each in text.split(",") if each.strip())
+    for name in names:
+        if name not in _ALIASES:
+            raise errors.UsageError(f"--aliases has {name!r}; give some of {', '.join(_ALIASES)}")
+    return names
 
 
 def _explain(options: argparse.Namespace) -> None:

@@ -12,10 +12,20 @@ import logging
 import pathlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from loghub_agent import catalog, credentials, errors, inventory, planning, runtime, supervisor
+from loghub_agent import (
+    catalog,
+    credentials,
+    errors,
+    hearing,
+    inventory,
+    planning,
+    runtime,
+    supervisor,
+)
+from loghub_agent.config.plan import Pipeline
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +46,9 @@ DRAIN_POLL_SECONDS: Final = 1.0
 _CHANGING: Final = re.compile(r"(?i)\b[0-9a-f]{8,}\b|\b\d+\b")
 """Request ids, counts and times in an error: with them every repetition would be news."""
 
+_UNREADABLE: Final = re.compile(r"cannot be listed|narrow input\.paths|Permission denied")
+"""Errors about a pipeline's files themselves, as the core words them."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -45,6 +58,8 @@ class Surroundings:
     node: str
     root: str = "/"
     """Where the node's own files are."""
+    aliases: tuple[str, ...] = ()
+    """Names of other collectors whose keys on pods are heard."""
 
 
 class Collecting:
@@ -66,6 +81,7 @@ class Collecting:
         self.keys = keys
         self._surroundings = surroundings
         self._clock = clock
+        self.hear = hearing.listener(surroundings.aliases)
         self.grounds = runtime.Grounds(pathlib.Path(surroundings.root))
         self._wake = asyncio.Event()
         self._handed_over = b""
@@ -73,6 +89,8 @@ class Collecting:
         self._refused: dict[str, str] = {}
         """What the core refused of it; tried again with every plan."""
         self._announced: dict[str, str] = {}
+        self._unreadable: dict[str, str] = {}
+        """By pipeline, why some of the files that pods ask for cannot be looked at."""
         self._said: frozenset[str] = frozenset()
         self.may_plan: Callable[[], bool] = lambda: True
         """Whether catalog, inventory and keyring are complete. A plan made earlier would stop
@@ -163,6 +181,7 @@ class Collecting:
             node=self._surroundings.node,
             root=self._surroundings.root,
             ground=self.grounds.of,
+            hear=self.hear,
         )
 
     async def _hand_over(
@@ -221,6 +240,32 @@ class Collecting:
                 found[name] = self.keys.refusals.get(wanted, missing)
         return found
 
+    def failing(self) -> Sequence[tuple[Pipeline, str]]:
+        """Return pipelines made for pods' own keys that do not do all that is asked, and why."""
+        versions = self.catalog.wanted()
+        found = []
+        for name, sentence in sorted((self._unreadable | self._refused).items()):
+            pipeline = versions[name].pipeline if name in versions else None
+            if pipeline is not None and pipeline.opt_in is not None:
+                found.append((pipeline, sentence))
+        return found
+
+    def _note_unreadable(self, stats: supervisor.Stats) -> None:
+        """Keep the first such error of each pipeline.
+
+        The last one may soon be about something else, and a report that says it now and then
+        would be written each time.
+        """
+        versions = self.catalog.wanted()
+        kept = {name: text for name, text in self._unreadable.items() if name in versions}
+        for name, numbers in stats.pipelines.items():
+            version = versions.get(name)
+            found = version.pipeline if version else None
+            asked = found is not None and found.opt_in is not None and found.files is not None
+            if asked and _UNREADABLE.search(numbers.last_error):
+                kept.setdefault(name, _CHANGING.sub("…", numbers.last_error))
+        self._unreadable = kept
+
     def sentences(self) -> Iterator[str]:
         """Yield what else goes wrong on this node, in words that stay the same while it does."""
         if self.complaint:
@@ -254,6 +299,7 @@ class Collecting:
         """
         plan = self.plan
         self.stats = stats = await self._core.stats()
+        self._note_unreadable(stats)
 
         def is_drained(key: planning.SourceKey) -> bool:
             # A pipeline that the core does not run (refused, never good) drains nothing.

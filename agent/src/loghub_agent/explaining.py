@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from loghub_agent import _core, catalog, collecting, hearing, matching, planning, pods, wishes
+from loghub_agent import _core, catalog, collecting, matching, planning, pods, wishes
 from loghub_agent.config import plan
 
 _MAX_PODS: Final = 20
@@ -94,7 +94,7 @@ def _container(
     state = "deleted, its last lines are read" if resident.gone else "on this node"
     yield f"{pod.namespace}/{pod.name}/{container.name} ({state})"
     yield f"  files      {folder}"
-    heard, problems = hearing.heard(pod)
+    heard, problems = loop.hear(pod)
     said = heard[container.name]
     for problem in problems:
         if problem.container in {"", container.name}:

@@ -5,15 +5,21 @@ form is in the AgentReport, and comes back in a pipeline's `select.optIn` for `m
 """
 
 import dataclasses
-import functools
-import json
 from typing import Any, Final
 
-from loghub_agent import _core, paths
+from loghub_agent import paths
 from loghub_agent.config import raw
 
 PARSERS: Final = ("json", "keyValue", "syslog", "nginx", "apache")
 """Those of a LogConfig's that need no setting; the last two read the format `combined`."""
+
+
+JOINERS: Final = ("start", "continue", "end")
+"""Which line of a record a pattern matches: its first one, further ones, its last one."""
+MAX_PATTERN: Final = 1024
+"""Characters of one pattern (contract)."""
+MAX_FILTERS: Final = 8
+"""Patterns that lines must match or not (contract)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -25,12 +31,20 @@ class Form:
     parser: str = ""
     """One of PARSERS."""
     multiline: str = ""
-    """One of `raw.PRESETS`, or `^` and a pattern that the first line of a record matches."""
+    """One of `raw.PRESETS`, or one of JOINERS, a colon and a pattern."""
+    include: tuple[str, ...] = ()
+    """Patterns, all of which a record must match; only `aliases` give some."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of which it may match none."""
 
     def document(self) -> dict[str, Any]:
         """Return the fields that say something, as the contract spells them."""
-        every = {"files": list(self.files), "parser": self.parser, "multiline": self.multiline}
-        return {key: value for key, value in every.items() if value}
+        every = {
+            field.name: list(value) if isinstance(value, tuple) else value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name))
+        }
+        return dict(every)
 
 
 PLAIN: Final = Form()
@@ -53,16 +67,28 @@ def parser_fault(word: str) -> str:
     return f"is {word[:80]!r}; write one of {', '.join(PARSERS)}, or a LogConfig for more"
 
 
-@functools.lru_cache(maxsize=1024)
+def split_multiline(word: str) -> str:
+    """Return a preset or pattern as a form has it: `^` alone begins what a first line matches."""
+    return f"start:{word}" if word.startswith("^") else word
+
+
 def multiline_fault(word: str) -> str:
-    """Return what is wrong with a preset or pattern; empty if it is one."""
+    """Return what is wrong with a preset or the shape of a pattern; empty if nothing is."""
+    joiner, colon, pattern = split_multiline(word).partition(":")
     if word in raw.PRESETS:
         return ""
-    if not word.startswith("^") or not word.isprintable():
-        return f"is {word[:80]!r}; write one of {', '.join(raw.PRESETS)}, or ^ and a pattern"
-    try:
-        rules = {"start": word, "flushSeconds": 1.0, "maxBytes": 1024}
-        _core.try_lines(json.dumps({"multiline": rules, "shaping": None}), [], (0, 0))
-    except ValueError as fault:
-        return f"is no pattern: {str(fault)[:200]}"
+    if not colon or joiner not in JOINERS:
+        known = ", ".join(raw.PRESETS)
+        return f"is {word[:80]!r}; write one of {known}, or ^ and a pattern of the first line"
+    return pattern_fault(pattern)
+
+
+def pattern_fault(pattern: str) -> str:
+    """Return what is wrong with the shape of a regular expression; empty if nothing is.
+
+    The operator judges whether it is one: to compile what any pod may ask for would cost a node's
+    agent up to a tenth of a second each.
+    """
+    if not pattern or len(pattern) > MAX_PATTERN or not pattern.isprintable():
+        return f"is no pattern of 1 to {MAX_PATTERN} characters that can be printed"
     return ""

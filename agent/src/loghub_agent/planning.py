@@ -70,11 +70,13 @@ def build(
     node: str,
     root: str = "/",
     ground: Callable[[str], runtime.Ground | None] = lambda _: None,
+    hear: hearing.Hear = hearing.heard,
 ) -> Plan:
     """Match every resident with every pipeline and render the core's plan.
 
     `node` stands in where a pod has no address yet; `root` is where the node's own files are;
-    `ground` says what a container, by its runtime id, sees as its files. A live pod wins over a
+    `ground` says what a container, by its runtime id, sees as its files; `hear` what a pod's
+    containers say for themselves. A live pod wins over a
     deleted one with the same log directory (a static pod whose mirror object was replaced).
     """
     site = _Site(pods_dir, node, root, ground)
@@ -86,7 +88,8 @@ def build(
     seen: set[SourceKey] = set()
     for resident in sorted(residents, key=_order):
         taken: list[SourceKey] = []
-        heard, _ = hearing.heard(resident.pod)
+        heard, _ = hear(resident.pod)
+        _look_ahead(resident.pod, heard, site)
         for pipeline in index.taking(resident.pod):
             before = len(taken)
             for container in _containers(pipeline, resident.pod, heard):
@@ -107,6 +110,17 @@ def build(
         for pipeline in ordered
     )
     return Plan(f'{{"pipelines":[{text}]}}', dict(matches), sources)
+
+
+def _look_ahead(pod: pods.Pod, heard: Mapping[str, wishes.Said], site: _Site) -> None:
+    """Have it noted where a pod's files are that asks for some itself.
+
+    Its LogConfig comes seconds later, and of a container that is over by then, such as an init
+    container, the runtime keeps no record.
+    """
+    if any(wish.form.files for each in heard.values() for wish in each.wishes):
+        for container in pod.containers:
+            site.ground(container.id)
 
 
 def _order(resident: Resident) -> tuple[bool, str, str, str]:

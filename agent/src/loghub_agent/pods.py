@@ -20,6 +20,10 @@ LOGSTORE: Final = PREFIX + "logstore"
 PROJECT: Final = PREFIX + "project"
 VARIABLES: Final = ("loong_logs_", "aliyun_logs_")
 """Prefixes of containers' variables that are ours to read; the first one wins."""
+FOREIGN: Final = ("co.elastic.logs", "ad.datadoghq.com/", "io.opentelemetry.discovery.logs")
+"""How annotations begin that `aliases` can read."""
+MAX_FOREIGN_CHARACTERS: Final = 4096
+"""Longest of those that are kept; they hold whole documents."""
 MAX_VARIABLES: Final = 100
 """Such variables kept of one container; a guess: some ten keys with every suffix."""
 
@@ -42,7 +46,8 @@ class Container:
     name: str
     image: str
     environment: tuple[tuple[str, str | None], ...] = ()
-    """Variables with one of our prefixes; None stands for a value that is not in the pod."""
+    """Variables with one of our prefixes; None stands for a value that is not in the pod. One more
+    than MAX_VARIABLES means that there are too many."""
     id: str = ""
     """`<runtime>://<id>` of the one that runs or ran last; empty while nobody knows."""
 
@@ -95,7 +100,7 @@ def from_object(document: Mapping[str, Any]) -> Pod:
             node=sys.intern(spec.get("nodeName") or ""),
             ip=status.get("podIP") or "",
             labels=_interned(metadata.get("labels") or {}),
-            annotations=_interned(annotations, limits.MAX_ANNOTATION_CHARACTERS),
+            annotations=_interned(dict(_kept(annotations))),
             containers=tuple(_containers(spec, _ids(status))),
             finished=status.get("phase") in _TERMINAL,
             running=_runs(status),
@@ -106,10 +111,18 @@ def from_object(document: Mapping[str, Any]) -> Pod:
         raise errors.RefusedError(f"a pod from the API server has no readable {fault}") from fault
 
 
-def _interned(values: Mapping[str, str], longest: int = sys.maxsize) -> dict[str, str]:
-    return {
-        sys.intern(key): sys.intern(value) for key, value in values.items() if len(value) <= longest
-    }
+def _interned(values: Mapping[str, str]) -> dict[str, str]:
+    return {sys.intern(key): sys.intern(value) for key, value in values.items()}
+
+
+def _kept(annotations: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Those that may matter. Of a key that is read one character too many stays, for its reader."""
+    for key, value in annotations.items():
+        most = limits.MAX_ANNOTATION_CHARACTERS
+        if key.startswith(FOREIGN):
+            yield key, value[: MAX_FOREIGN_CHARACTERS + 1]
+        elif len(value) <= most or PREFIX in key:
+            yield key, value[: most + 1]
 
 
 def _containers(spec: Mapping[str, Any], ids: Mapping[str, str]) -> Iterator[Container]:
@@ -118,7 +131,7 @@ def _containers(spec: Mapping[str, Any], ids: Mapping[str, str]) -> Iterator[Con
             yield Container(
                 sys.intern(container["name"]),
                 sys.intern(container.get("image") or ""),
-                tuple(_environment(container))[:MAX_VARIABLES],
+                tuple(_environment(container))[: MAX_VARIABLES + 1],
                 ids.get(container["name"], ""),
             )
 
@@ -129,8 +142,9 @@ def _environment(container: Mapping[str, Any]) -> Iterator[tuple[str, str | None
         if name.startswith(VARIABLES):
             # Without valueFrom, no value is the empty one.
             value = None if variable.get("valueFrom") else variable.get("value") or ""
-            if value is None or len(value) <= limits.MAX_ANNOTATION_CHARACTERS:
-                yield sys.intern(name), value and sys.intern(value)
+            if value is not None:
+                value = sys.intern(value[: limits.MAX_ANNOTATION_CHARACTERS + 1])
+            yield sys.intern(name[: limits.MAX_ANNOTATION_CHARACTERS]), value
 
 
 def _statuses(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

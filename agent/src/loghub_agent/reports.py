@@ -39,20 +39,21 @@ def build(
     outcomes: Iterable[catalog.Outcome],
     matches: Mapping[str, planning.Match],
     troubles: Mapping[str, str],
-    residents: Iterable[planning.Resident],
+    asked: optins.Asked,
     errors: Iterable[str],
     numbers: Mapping[str, figures.Figures] = MappingProxyType({}),
     written: int = 0,
 ) -> dict[str, Any]:
     """Return the `report` field. `troubles` are sentences about pipelines that run but cannot work.
 
-    `numbers` are by pipeline; `written` is the catalog's.
+    `asked` is what the pods here ask for themselves, `numbers` are by pipeline, `written` is the
+    catalog's.
 
     Lists are sorted and bounded, so that equal situations give equal reports.
     """
     every = [_entry(outcome, matches, troubles, numbers) for outcome in outcomes]
     entries = [each for each in every if _says_something(each)]
-    sentences = list(dict.fromkeys(errors))
+    sentences = list(dict.fromkeys((*asked.errors, *errors)))
     if len(entries) > MAX_PIPELINES:
         sentences.insert(0, f"only {MAX_PIPELINES} of {len(entries)} pipelines are listed here")
         entries.sort(key=lambda entry: (entry["state"] != "Failed", -entry["pods"], entry["name"]))
@@ -68,7 +69,8 @@ def build(
         "pipelinesVersion": str(written),
         "applied": sum(each["state"] == "Applied" for each in every),
         "pipelines": entries,
-        **optins.report(residents),
+        "optIns": asked.opt_ins,
+        "problems": asked.problems,
         "errors": [sentence[:_MAX_SENTENCE] for sentence in sentences[:MAX_ERRORS]],
     }
 

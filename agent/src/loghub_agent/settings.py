@@ -20,6 +20,7 @@ class CoreSettings:
     scan_seconds: float | None = None
     data_threads: int | None = None
     max_deleted_files: int | None = None
+    max_open_files: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class ClusterSettings:
     pod: str
     """The agent's own pod, for the report."""
     kubeconfig: pathlib.Path | None
+    aliases: tuple[str, ...] = ()
+    """Names of other collectors whose keys on pods count too."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

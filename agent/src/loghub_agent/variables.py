@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from loghub_agent import forms, paths, pods, wishes
+from loghub_agent.config import limits
 
 _T = TypeVar("_T")
 
@@ -44,6 +45,9 @@ _WITH_PATH: Final[Mapping[str, str]] = {
 def asked(container: pods.Container, problems: list[wishes.Problem]) -> tuple[wishes.Wish, ...]:
     """Return what a container's variables ask for, adding to `problems`."""
     found: dict[str, dict[str, tuple[str, str]]] = collections.defaultdict(dict)
+    for name, _ in container.environment[pods.MAX_VARIABLES :]:
+        words = f"and what follows is not read: a container may have {pods.MAX_VARIABLES} such keys"
+        problems.append(wishes.Problem(container.name, name, words))
     for name, value in _by_rank(container):
         prefix = next(prefix for prefix in pods.VARIABLES if name.startswith(prefix))
         key, _, suffix = name.removeprefix(prefix).partition("_")
@@ -52,6 +56,9 @@ def asked(container: pods.Container, problems: list[wishes.Problem]) -> tuple[wi
             problems.append(wishes.Problem(container.name, name, words))
         elif value is None:
             words = "comes from a Secret, ConfigMap or field, which agents do not read: write value"
+            problems.append(wishes.Problem(container.name, name, words))
+        elif len(value) > limits.MAX_ANNOTATION_CHARACTERS:
+            words = f"is longer than {limits.MAX_ANNOTATION_CHARACTERS} characters; shorten it"
             problems.append(wishes.Problem(container.name, name, words))
         else:
             found[key][suffix] = (name, value.strip())
@@ -65,7 +72,8 @@ def asked(container: pods.Container, problems: list[wishes.Problem]) -> tuple[wi
 def _by_rank(container: pods.Container) -> Iterator[tuple[str, str | None]]:
     """The prefix that wins comes last, and a later variable of one name before an earlier."""
     for prefix in reversed(pods.VARIABLES):
-        yield from (each for each in container.environment if each[0].startswith(prefix))
+        read = container.environment[: pods.MAX_VARIABLES]
+        yield from (each for each in read if each[0].startswith(prefix))
 
 
 class _Reading:

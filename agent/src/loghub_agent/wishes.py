@@ -84,6 +84,8 @@ class Said:
     """Of the annotations, for a namespace's default."""
     tags: tuple[tuple[str, str], ...] = ()
     """Of the annotations, likewise."""
+    project: str = ""
+    """Of the annotations, for `aliases`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class OptIn:
     without_store: bool = False
     """Whether containers that ask for collection and name no Logstore are meant too."""
     form: forms.Form = forms.PLAIN
+    other_names: frozenset[str] = frozenset()
+    """Of the same Logstore."""
 
 
 SILENT: Final = Said()
@@ -115,8 +119,8 @@ def granted(opt_in: OptIn, said: Said) -> Sequence[Wish]:
 
 def _means(opt_in: OptIn, wish: Wish) -> bool:
     default = opt_in.without_store or opt_in.unnamed
-    named = wish.logstore == opt_in.logstore or (default and not wish.logstore)
-    return named and wish.form == opt_in.form and wish.project in opt_in.projects
+    names = {opt_in.logstore, *opt_in.other_names, *([""] if default else ())}
+    return wish.logstore in names and wish.form == opt_in.form and wish.project in opt_in.projects
 
 
 def spoken(logstore: str, form: forms.Form) -> str:
@@ -132,9 +136,17 @@ def split_tag(text: str) -> tuple[str, str] | None:
     return (name, value) if equals and value and good and value.isprintable() else None
 
 
+def readable(pod: pods.Pod) -> Mapping[str, str]:
+    """The annotations that are not too long; `misplaced` names the others."""
+    found, most = pod.annotations or {}, limits.MAX_ANNOTATION_CHARACTERS
+    if any(len(value) > most for value in found.values()):
+        return {key: value for key, value in found.items() if len(value) <= most}
+    return found
+
+
 def annotated(pod: pods.Pod, container: str, problems: list[Problem]) -> Said:
     """Resolve the annotations that bear on one container, adding to `problems`."""
-    annotations = pod.annotations
+    annotations = readable(pod)
     if not annotations:
         return SILENT
     logstore, key = _effective(annotations, container, "logstore")
@@ -150,7 +162,7 @@ def annotated(pod: pods.Pod, container: str, problems: list[Problem]) -> Said:
     if form.files:
         _, asking = _effective(annotations, container, "files")
         wishes.append(Wish(logstore, project, ANNOTATION, asking, (), tags, form))
-    return Said(tuple(wishes), excluded, streams, tags)
+    return Said(tuple(wishes), excluded, streams, tags, project)
 
 
 def _asking(annotations: Mapping[str, str], container: str, form: forms.Form) -> str:
@@ -177,6 +189,9 @@ def misplaced(pod: pods.Pod) -> Iterator[Problem]:
         elif key not in KEYS:
             known = ", ".join(sorted(KEYS))
             yield Problem(container, annotation, f"is no key that is known; known are {known}")
+        elif len((pod.annotations or {})[annotation]) > limits.MAX_ANNOTATION_CHARACTERS:
+            words = f"is longer than {limits.MAX_ANNOTATION_CHARACTERS} characters; shorten it"
+            yield Problem(container, annotation, words)
 
 
 def _effective(annotations: Mapping[str, str], container: str, key: str) -> tuple[str, str]:
@@ -218,7 +233,7 @@ def _form(annotations: Mapping[str, str], container: str, problems: list[Problem
         if fault:
             problems.append(_problem(container, name, fault))
         words[key] = "" if fault else word
-    return forms.Form(files, words["parser"], words["multiline"])
+    return forms.Form(files, words["parser"], forms.split_multiline(words["multiline"]))
 
 
 def _tags(

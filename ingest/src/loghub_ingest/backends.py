@@ -71,7 +71,7 @@ class Backend:
             made,
             consumers=consumers.SharedGroups(self.storage),
             editing=editing.Editing(self.storage),
-            once=once.Refusing(),
+            once=once.Once(self.storage, made.writes, self.storage.transactor),
         )
 
 

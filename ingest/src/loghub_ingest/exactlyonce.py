@@ -86,7 +86,7 @@ class Once:
             last = await self._known(store, number.hash_key)
             if number.value <= last:
                 raise errors.make("InvalidSequenceId", number=number.value, last=last)
-            digest = await asyncio.to_thread(_digest, group)
+            content = await asyncio.to_thread(digest, group)
             shard = choose()
             with self._writes.to(store.ident, shard.number):
                 _, after = await asyncio.to_thread(self._storage.span, store, shard)
@@ -97,7 +97,7 @@ class Once:
                     shard=shard.number,
                     after=after,
                     raw_size=group.raw_size,
-                    digest=digest,
+                    digest=content,
                 )
                 await self._announce(ticket)
                 await self._writes.append([group], shard)
@@ -109,15 +109,10 @@ class Once:
             ticket = await asyncio.to_thread(self._storage.ticket, store.ident, hash_key)
             if ticket is None:
                 held = await asyncio.to_thread(self._storage.count_tickets, store.ident)
-                if held >= MAX_KEYS:
-                    detail = (
-                        f"Logstore {store.name} has sequence ids under {held} hash keys already; "
-                        "use the same keys again."
-                    )
-                    raise errors.make("ParameterInvalid", detail=detail)
+                check_room(store, held)
                 return -1
-            happened = await asyncio.to_thread(_happened, self._storage, store, ticket)
-            self._last[place] = ticket.number if happened else ticket.number - 1
+            there = await asyncio.to_thread(happened, self._storage, store, ticket)
+            self._last[place] = ticket.number if there else ticket.number - 1
         return self._last[place]
 
     async def _announce(self, ticket: contract.Ticket) -> None:
@@ -143,16 +138,32 @@ class Once:
                     done.set_exception(fault)
 
 
-def _digest(group: contract.NewGroup) -> str:
+def digest(group: contract.NewGroup) -> str:
+    """By which a log group is known again."""
     raw = compress.decompress(
         "lz4", group.block, raw_size=group.raw_size, limit=limits.MAX_BODY_BYTES * 2
     )
     return hashlib.sha256(raw).hexdigest()
 
 
-def _happened(
+def check_room(store: contract.Logstore, held: int) -> None:
+    """Check that a Logstore may have one hash key more than the `held` it has.
+
+    Raises:
+        SlsError: ParameterInvalid.
+    """
+    if held >= MAX_KEYS:
+        detail = (
+            f"Logstore {store.name} has sequence ids under {held} hash keys already; "
+            "use the same keys again."
+        )
+        raise errors.make("ParameterInvalid", detail=detail)
+
+
+def happened(
     storage: contract.LogStorage, store: contract.Logstore, ticket: contract.Ticket
 ) -> bool:
+    """Whether the write of a ticket is in its shard."""
     shard = next((each for each in store.shards if each.number == ticket.shard), None)
     if shard is None or storage.span(store, shard)[0] > ticket.after:
         return True  # retention took the place: far too late for a write to be repeated

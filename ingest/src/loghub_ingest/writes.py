@@ -61,10 +61,14 @@ class Writes:
                 while left:
                     group = dataclasses.replace(left[0], shard=shard.number)
                     await self._storage.append(group)
-                    self._usages.wrote(group, shard.number)
+                    self.count(group)
                     left.popleft()
             except contract.StorageFullError as fault:
                 raise errors.make("ServerBusy") from fault
+
+    def count(self, group: contract.NewGroup) -> None:
+        """Count a group that is durable in its shard."""
+        self._usages.wrote(group, group.shard)
 
     @contextlib.contextmanager
     def to(self, store: int, shard: int) -> Iterator[None]:

@@ -21,6 +21,9 @@ _EXIT_FINE: Final = 0
 _EXIT_FAILED: Final = 1
 _EXIT_USAGE: Final = 2
 
+_ALIASES: Final = ("elastic", "datadog", "opentelemetry")
+"""As agents know them."""
+
 _ABOUT: Final = """\
 Reconciles LogProjects, LogStores, LogConfigs and CollectionAgents. Every flag can be given as the
 variable named in its help; the flag wins."""
@@ -81,6 +84,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--admin-listen", "HOST:PORT of /healthz, /readyz, /metrics", "0.0.0.0:8081")
     flag("--kubeconfig", "reach a cluster from outside")
     flag("--pod-name", "this replica's name in leader election", socket.gethostname())
+    flag("--aliases", f"other collectors whose keys on pods count, of {', '.join(_ALIASES)}")
     flag("--log-level", "debug, info, warning or error", "info")
     run.add_argument(
         "--leader-election",
@@ -101,6 +105,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=environment.get("LOGHUB_PROJECT_SERVICES", "").lower() in {"1", "true", "yes"},
         help="a Service per bundled project, so that http://PROJECT.NAMESPACE.svc is its endpoint "
         "(LOGHUB_PROJECT_SERVICES=true)",
+    )
+    run.add_argument(
+        "--project-services-tls",
+        action="store_true",
+        default=environment.get("LOGHUB_PROJECT_SERVICES_TLS", "").lower() in {"1", "true", "yes"},
+        help="these Services have port 443 too: the bundled service speaks TLS "
+        "(LOGHUB_PROJECT_SERVICES_TLS=true)",
     )
     return parser
 
@@ -132,5 +143,15 @@ def _settings(options: argparse.Namespace) -> context.Settings:
         root_secret=options.root_credentials_secret,
         default_project=(namespace, name) if slash else None,
         project_services=options.project_services,
+        project_services_tls=options.project_services_tls,
         require_collect=options.require_collect,
+        aliases=_aliases(options.aliases),
     )
+
+
+def _aliases(text: str) -> tuple[str, ...]:
+    names = tuple(sorted({each.strip() for each in text.split(",") if each.strip()}))
+    for name in names:
+        if name not in _ALIASES:
+            raise _UsageError(f"--aliases has {name!r}: write some of {', '.join(_ALIASES)}.")
+    return names

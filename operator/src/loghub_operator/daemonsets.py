@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from loghub_operator.resources import agents, model
@@ -29,14 +29,16 @@ def build(
     namespace: str,
     image: str,
     owner: dict[str, Any],
+    aliases: Sequence[str] = (),
     there: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The DaemonSet of the CollectionAgent `pool`; `image` is used where it names none.
 
+    `aliases` are the collectors whose keys on pods count too.
     `there` is the DaemonSet as it is: how far its pods are decides how fast it may go on.
     """
     labels = LABELS | {"loghub.dev/pool": pool}
-    template = {"metadata": {"labels": labels}, "spec": _pod(owner, spec, image)}
+    template = {"metadata": {"labels": labels}, "spec": _pod(owner, spec, image, aliases)}
     digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
     most, waits = _pace(spec.update_strategy, digest, there)
     return {
@@ -100,12 +102,14 @@ _ROOT: Final = "/host"
 """Where an agent that reads files has the node's file system."""
 
 
-def _pod(owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str) -> dict[str, Any]:
+def _pod(
+    owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str, aliases: Sequence[str]
+) -> dict[str, Any]:
     pod: dict[str, Any] = {
         "serviceAccountName": "loghub-agent",
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [_container(owner, spec, image)],
+        "containers": [_container(owner, spec, image, aliases)],
         "volumes": [
             # Logs may be links into a runtime's own directory; with containerd they are files.
             {"name": "pods", "hostPath": {"path": "/var/log/pods"}},
@@ -119,11 +123,18 @@ def _pod(owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str) ->
     }
     optional = {
         "nodeSelector": dict(spec.node_selector),
-        "tolerations": list(spec.tolerations),
+        "tolerations": [*spec.tolerations, *_startup(spec)],
         "affinity": dict(spec.affinity),
         "priorityClassName": spec.priority_class_name,
     }
     return pod | {key: value for key, value in optional.items() if value}
+
+
+def _startup(spec: agents.CollectionAgentSpec) -> list[dict[str, Any]]:
+    """Of a node that waits for its agent the agent must not stay away."""
+    if not spec.startup_taint.remove:
+        return []
+    return [{"key": agents.STARTUP_TAINT, "operator": "Exists"}]
 
 
 def _file_volumes(spec: agents.CollectionAgentSpec) -> list[dict[str, Any]]:
@@ -158,7 +169,7 @@ def _capabilities(spec: agents.CollectionAgentSpec) -> dict[str, list[str]]:
 
 
 def _container(
-    owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str
+    owner: dict[str, Any], spec: agents.CollectionAgentSpec, image: str, aliases: Sequence[str]
 ) -> dict[str, Any]:
     def field(path: str) -> dict[str, Any]:
         return {"fieldRef": {"fieldPath": path}}
@@ -178,6 +189,7 @@ def _container(
             {"name": "LOGHUB_POOL", "value": owner["name"]},
             {"name": "LOGHUB_POOL_UID", "value": owner["uid"]},
             *([] if spec.host_access == "Logs" else [{"name": "LOGHUB_ROOT", "value": _ROOT}]),
+            *([{"name": "LOGHUB_ALIASES", "value": ",".join(aliases)}] if aliases else []),
             *_limits(spec.limits),
             *spec.extra_env,
         ],

@@ -64,7 +64,7 @@ async def run(options: Options, settings: context.Settings) -> None:
     reports = reporting.Reports(settings.namespace)
     permits = permitting.Permits(api)
     ctx = context.Context(settings, api, cache.Cache(), events.Events(api), reports, permits)
-    operator = _Operator(ctx)
+    operator = Operator(ctx)
     probes = await admin.serve(
         *options.admin_listen, ready=lambda: operator.ready, stuck=operator.stuck
     )
@@ -91,7 +91,7 @@ async def run(options: Options, settings: context.Settings) -> None:
 
 
 async def _work(
-    operator: "_Operator", lease: leading.Lease, options: Options, stop: asyncio.Event
+    operator: "Operator", lease: leading.Lease, options: Options, stop: asyncio.Event
 ) -> None:
     if options.leader_election:
         await lease.acquire()
@@ -108,15 +108,18 @@ async def _work(
             group.create_task(lease.keep())
 
 
-class _Operator:
-    def __init__(self, ctx: context.Context) -> None:
-        self._ctx = ctx
+class Operator:
+    """Knows the world, follows it, and works on what changes; `silent` is a watch's patience."""
+
+    def __init__(self, ctx: context.Context, *, silent: float = watching.SILENT_SECONDS) -> None:
+        self._ctx, self._silent = ctx, silent
         self.queue = queueing.Queue(self._reconcile)
         self.ready = True
         """Whether it knows the world; one that waits to lead is ready to."""
         self._watches = measuring.Watches()
         self._unlisted = set(kinds.WATCHED)
-        self._known = asyncio.Event()
+        self.known = asyncio.Event()
+        """Set once every kind was listed."""
         ctx.later, ctx.changed, ctx.busy = self.queue.add_later, self._changed, self.queue.busy
         measuring.QUEUED.set_function(lambda: len(self.queue))
 
@@ -149,9 +152,9 @@ class _Operator:
         else:
             watching.take_list(kind, listing, self._ctx.cache, self._changed)
         self._unlisted.discard(kind)
-        if not self._unlisted and not self._known.is_set():
+        if not self._unlisted and not self.known.is_set():
             self.look_at_all()
-            self._known.set()
+            self.known.set()
             self.ready = True
 
     def look_at_all(self) -> None:
@@ -162,23 +165,16 @@ class _Operator:
 
     async def work(self) -> None:
         """Work on what is queued, once the whole world is known."""
-        await self._known.wait()
+        await self.known.wait()
         await self.queue.run()
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Follow changes until cancelled."""
-        for pause in itertools.chain(watching.PAUSES, itertools.repeat(watching.PAUSES[-1])):
-            try:
-                await self._watch()
-            except Exception:  # noqa: BLE001 - whatever it is, the next lists mend it
-                _log.exception("the watches ended; everything is listed and watched anew")
-                await asyncio.sleep(pause)
-            else:
-                # kopf takes the signals for itself and returns on one.
-                stop.set()
-                return
+        """Follow changes until cancelled.
 
-    async def _watch(self) -> None:
+        `streams` lets nothing of the API server end it. What does all the same ends the process:
+        kopf cancels every task then, the workers' too.
+        """
+
         def open_session() -> tuple[str, aiohttp.ClientSession]:
             session = streams.open_session(
                 self._ctx.cluster, kinds.WATCHED, listed=self.listed, heard=self._watches.hear
@@ -189,12 +185,14 @@ class _Operator:
         registry = watching.registry(ctx.cache, ctx.reports, self._changed, open_session)
         await kopf.operator(
             registry=registry,
-            settings=watching.settings(),
+            settings=watching.settings(self._silent),
             clusterwide=True,
             # By default kopf asks who runs it, and the container's user has no name. A text, of
             # which kopf keeps the type to itself.
             identity=typing.cast("Any", "loghub-operator"),
         )
+        # kopf takes the signals for itself and returns on one.
+        stop.set()
 
     async def resync(self) -> None:
         """Look for drift all the time, and list everything again from time to time."""

@@ -5,12 +5,11 @@ outage with the data kept and the address unchanged. The full cluster is `local`
 """
 
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 from typing import Self
 
-from harness import kubeconfig, servers, waiting
+from harness import kubeconfig, ports, servers, waiting
 from harness.certificates import Pair
 from harness.children import Child
 
@@ -26,7 +25,7 @@ class ControlPlane:
     def __init__(self, *, controllers: tuple[str, ...] = ()) -> None:
         self._controllers = controllers
         self._directory = Path(tempfile.mkdtemp(prefix="loghub-control-plane-"))
-        api, etcd, peer = _free_ports(3)
+        api, etcd, peer = ports.free_ports(3)
         self._site = servers.Site(self._directory, "127.0.0.1", api, etcd, peer)
         self._children: dict[str, Child] = {}
 
@@ -108,15 +107,3 @@ class ControlPlane:
 
     def _has_default_namespace(self) -> bool:
         return servers.answers(self._site, "/api/v1/namespaces/default")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; all are held until the last is found, so they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

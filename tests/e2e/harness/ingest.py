@@ -5,25 +5,19 @@ For every test that needs something to write to: the agent's, the operator's, th
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
 
+from harness.ports import free_port
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
 
 ROOT_KEY = Credentials("root-id", "root-secret")
 DOMAIN = "sls.test"
 """The service's name; clients reach it through a proxy variable, since no resolver knows it."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Service:

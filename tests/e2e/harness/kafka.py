@@ -13,13 +13,19 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from harness import foreign, waiting
-from harness.ingest import free_port
+from cryptography.hazmat.primitives import serialization
+
+from harness import certificates, foreign, waiting
+from harness.ports import free_port
 from harness.trouble import TroubleError
+
+USER, PASSWORD = "loghub", "a-password"
+"""Who may use the secure listener."""
 
 START_SECONDS = 120
 """A broker is up in 4 s on an idle machine; builds beside it make that a minute."""
 
+_PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _HEAP = "-Xmx384m"
 
 
@@ -28,7 +34,7 @@ class Broker:
 
     def __init__(self, number: int, directory: Path) -> None:
         self.number, self.directory = number, directory
-        self.port, self.controller_port = free_port(), free_port()
+        self.port, self.controller_port, self.secure_port = (free_port() for _ in range(3))
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,8 +57,10 @@ class Kafka:
         self.jars = foreign.brokers()
         self.brokers = [Broker(number, directory / str(number)) for number in range(1, count + 1)]
         self._ident = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self.authority = certificates.Authority(directory / "pki")
         for broker in self.brokers:
             broker.directory.mkdir(parents=True)
+            self._write_keystore(broker)
             broker.settings.write_text(self._properties(broker))
         for done in [self._format(broker) for broker in self.brokers]:
             said, _ = done.communicate()
@@ -63,6 +71,11 @@ class Kafka:
     def addresses(self) -> str:
         """What a client is told."""
         return ",".join(broker.address for broker in self.brokers)
+
+    @property
+    def secure_addresses(self) -> str:
+        """The same with TLS and a password, which is that of `USER`."""
+        return ",".join(f"127.0.0.1:{broker.secure_port}" for broker in self.brokers)
 
     def start(self) -> None:
         """Start all that do not run, and wait until each has caught up."""
@@ -118,20 +131,40 @@ class Kafka:
             env=os.environ,
         )
 
+    def _write_keystore(self, broker: Broker) -> None:
+        pair = self.authority.issue(f"broker{broker.number}", "broker", hosts=("127.0.0.1",))
+        key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
+        # Java reads keys in PKCS #8 only.
+        text = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        (broker.directory / "keystore.pem").write_bytes(text + pair.certificate.read_bytes())
+
     def _properties(self, broker: Broker) -> str:
         voters = ",".join(
             f"{each.number}@127.0.0.1:{each.controller_port}" for each in self.brokers
         )
         copies = min(3, len(self.brokers))
         controller = f"127.0.0.1:{broker.controller_port}"
+        public = f"PLAINTEXT://{broker.address},SECURE://127.0.0.1:{broker.secure_port}"
+        login = f'{_PLAIN} required user_{USER}="{PASSWORD}";'
+        protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL"
+        secure = "listener.name.secure"
         lines = {
             "process.roles": "broker,controller",
             "node.id": broker.number,
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{broker.address},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{broker.address}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"{public},CONTROLLER://{controller}",
+            "advertised.listeners": public,
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": protocols,
+            f"{secure}.ssl.keystore.type": "PEM",
+            f"{secure}.ssl.keystore.location": broker.directory / "keystore.pem",
+            f"{secure}.sasl.enabled.mechanisms": "PLAIN",
+            f"{secure}.plain.sasl.jaas.config": login,
             "log.dirs": broker.directory / "data",
             "auto.create.topics.enable": "false",
             "offsets.topic.replication.factor": copies,

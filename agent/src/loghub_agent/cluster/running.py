@@ -23,6 +23,7 @@ from loghub_agent import (
     inventory,
     lifecycle,
     metrics,
+    optins,
     pods,
     reports,
     state,
@@ -61,7 +62,7 @@ class Agent:
             pods_here=inventory.Inventory(time.monotonic),
             keys=credentials.Keyring(),
             surroundings=collecting.Surroundings(
-                str(settings.pods_dir), settings.node, str(settings.root)
+                str(settings.pods_dir), settings.node, str(settings.root), cluster.aliases
             ),
         )
         self.reflectors = self._make_reflectors(server, cluster, timing or reflector.Timing())
@@ -163,7 +164,7 @@ class Agent:
             outcomes=collects.catalog.outcomes(),
             matches=collects.plan.matches,
             troubles=collects.troubles(),
-            residents=collects.inventory.residents(),
+            asked=optins.report(collects.inventory.residents(), collects.hear, collects.failing()),
             errors=sentences,
             numbers=self._figures.look(collects.stats, time.time()),
             written=collects.catalog.written(),

@@ -113,7 +113,14 @@ def _opt_in(found: raw.OptIn | None) -> wishes.OptIn | None:
         frozenset(found.via),
         found.unnamed,
         found.without_store,
-        forms.Form(tuple(sorted(found.files)), found.parser, found.multiline),
+        forms.Form(
+            tuple(sorted(found.files)),
+            found.parser,
+            found.multiline,
+            found.include,
+            found.exclude,
+        ),
+        frozenset(found.other_names),
     )
 
 

@@ -49,10 +49,13 @@ class OptIn:
     projects: tuple[str, ...]
     via: tuple[str, ...]
     unnamed: bool
+    other_names: tuple[str, ...]
     without_store: bool
     files: tuple[str, ...]
     parser: str
     multiline: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -189,10 +192,13 @@ def _read_opt_in(section: reading.Section | None) -> OptIn | None:
         projects=section.texts("projects") or ("",),
         via=section.texts("via") or VIAS,
         unnamed=section.flag("unnamed"),
+        other_names=section.texts("otherNames"),
         without_store=section.flag("withoutStore"),
         files=section.texts("files", limits.FILES_PATHS),
         parser=section.text("parser", ""),
         multiline=section.text("multiline", ""),
+        include=section.texts("include"),
+        exclude=section.texts("exclude"),
     )
     for index, via in enumerate(opt_in.via):
         if via not in VIAS:

@@ -12,11 +12,11 @@ import threading
 
 import sqlalchemy as sa
 
-from loghub_ingest.catalogue import database, members, names, tables
+from loghub_ingest.catalogue import announcements, database, members, names, tables
 from loghub_ingest.storage import contract
 
 
-class Replica(names.Names, members.Members):
+class Replica(names.Names, members.Members, announcements.Announcements):
     """One replica's view of the catalogue."""
 
     def __init__(self, engine: sa.Engine, key_file: pathlib.Path) -> None:

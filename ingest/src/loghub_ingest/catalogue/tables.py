@@ -102,6 +102,9 @@ TICKET: Final = sa.Table(
     _number("after"),
     _number("raw_size"),
     _text("digest"),
+    sa.Column("writer", sa.Text(), nullable=False, server_default=""),
+    sa.Column("done", sa.BigInteger(), nullable=False, server_default="0"),
+    sa.Column("version", sa.BigInteger(), nullable=False, server_default="0"),
 )
 
 MEMBERS: Final = sa.Table(

@@ -7,6 +7,7 @@ no ticket has to be marked as done. The API's `exactlyonce` decides by them.
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -15,6 +16,9 @@ from loghub_ingest.storage import contract
 
 _TABLE = tables.TICKET.c
 
+COLUMNS: Final = tuple(_TABLE[each.name] for each in dataclasses.fields(contract.Ticket))
+"""Those of a `contract.Ticket`, in its order."""
+
 
 class Tickets(database.Database):
     """The tickets of one catalogue."""
@@ -22,7 +26,7 @@ class Tickets(database.Database):
     def ticket(self, store: int, hash_key: str) -> contract.Ticket | None:
         """The last one of a hash key."""
         own = (_TABLE.store == store, _TABLE.hash_key == hash_key)
-        rows = self._rows(sa.select(tables.TICKET).where(*own))
+        rows = self._rows(sa.select(*COLUMNS).where(*own))
         return contract.Ticket(*rows[0]) if rows else None
 
     def count_tickets(self, store: int) -> int:

@@ -22,7 +22,7 @@ import lz4.block
 import sqlalchemy as sa
 
 from loghub_ingest.catalogue import database, replicas
-from loghub_ingest.kafka import address, fetching, frames, producing, topics
+from loghub_ingest.kafka import address, fetching, frames, producing, topics, transacting
 from loghub_ingest.storage import contract
 
 _log = logging.getLogger(__name__)
@@ -38,6 +38,14 @@ SEARCH_BEFORE_SECONDS: Final = 900
 
 SEARCH_AFTER_SECONDS: Final = 86_400
 """And to so long after it: agents that were cut off deliver what they have when they are back."""
+
+_SETTLED_SECONDS: Final = 3.0
+"""How long a reader waits for open transactions."""
+
+_ABORTED_SECONDS: Final = 30.0
+"""How long brokers take at most to abort one whose replica has died, and to look for it."""
+
+_LOOK_SECONDS: Final = 0.005
 
 _RETENTION_SECONDS: Final = 30
 """How long the offset is believed at which retention begins."""
@@ -64,6 +72,7 @@ class KafkaStorage(replicas.Replica):
         self._fetcher = fetching.Fetcher(where)
         self._ends = fetching.Fetcher(where, isolation="read_uncommitted")
         self._appender = producing.Appender(where)
+        self.transactor = transacting.Transactor(where)
 
     def close(self) -> None:
         """Send what waits, then close everything."""
@@ -164,6 +173,14 @@ class KafkaStorage(replicas.Replica):
         topic = self._topics.name(group.store)
         offset = await self._appender.send(topic, group.shard, group)
         await self.catch_up()
+        return await self.sequence_of(group, offset)
+
+    async def sequence_of(self, group: contract.NewGroup, offset: int) -> int:
+        """The sequence of a durable record; to be asked after `catch_up`, for it to count.
+
+        Raises:
+            ShardSealedError: it lies where nobody sees it.
+        """
         store = self._by_ident(group.store)
         shard = None if store is None else _shard(store, group.shard)
         if store is None or shard is None:
@@ -173,6 +190,29 @@ class KafkaStorage(replicas.Replica):
             if shard.first_sequence + offset >= end:
                 raise contract.ShardSealedError
         return shard.first_sequence + offset
+
+    def record(self, group: contract.NewGroup) -> tuple[str, int, contract.NewGroup]:
+        """Topic and partition of a group that is placed, and itself."""
+        return self._topics.name(group.store), group.shard, group
+
+    def end_now(self, store: int, shard: int) -> int:
+        """The sequence before which everything lies that was sent until now."""
+        current = self._by_ident(store)
+        place = None if current is None else _shard(current, shard)
+        if place is None:
+            raise contract.StorageFullError("the Logstore or its shard is gone")
+        _, high = self._ends.span(self._topics.name(store), shard)
+        return place.first_sequence + high
+
+    def settle_shard(self, store: contract.Logstore, shard: contract.Shard) -> None:
+        """Wait until all that a shard holds now can be read.
+
+        Raises:
+            UnavailableError: a transaction stays open; it is aborted before long.
+        """
+        _, high, whole = self._settled(store, shard, _ABORTED_SECONDS)
+        if high < whole:
+            raise contract.UnavailableError("a transaction before it is still open")
 
     def span(self, store: contract.Logstore, shard: contract.Shard) -> tuple[int, int]:
         """The sequences [first, next) that can be read."""
@@ -288,12 +328,28 @@ class KafkaStorage(replicas.Replica):
         return found
 
     def _offsets(self, store: contract.Logstore, shard: contract.Shard) -> tuple[int, int]:
-        first, end = self._fetcher.span(self._topics.name(store.ident), shard.number)
+        first, end, _ = self._settled(store, shard, _SETTLED_SECONDS)
         if shard.sealed:
             end = min(end, max(0, self._end_of(store, shard) - shard.first_sequence))
         if store.ttl_days < contract.FOR_EVER_DAYS:
             first = max(first, self._first_kept(store, shard, end))
         return min(first, end), end
+
+    def _settled(
+        self, store: contract.Logstore, shard: contract.Shard, seconds: float
+    ) -> tuple[int, int, int]:
+        """The offsets [first, next) that can be read, and the next one of all.
+
+        A transaction that is open hides what comes after it, acknowledged or not, so it is waited
+        for: it takes milliseconds, unless its replica has died.
+        """
+        topic, deadline = self._topics.name(store.ident), time.monotonic() + seconds
+        _, whole = self._ends.span(topic, shard.number)
+        while True:
+            first, end = self._fetcher.span(topic, shard.number)
+            if end >= whole or time.monotonic() > deadline:
+                return first, end, whole
+            time.sleep(_LOOK_SECONDS)
 
     def _first_kept(self, store: contract.Logstore, shard: contract.Shard, end: int) -> int:
         now = time.time_ns()

@@ -28,6 +28,7 @@ async def reconcile(ctx: context.Context, found: context.Object) -> None:
             namespace=ctx.settings.namespace,
             image=ctx.settings.agent_image,
             owner=daemonsets.owner_of(dict(found), kinds.AGENT.name),
+            aliases=ctx.settings.aliases,
             there=there,
         )
         applied = await ctx.cluster.apply(kinds.DAEMON_SET, wanted)

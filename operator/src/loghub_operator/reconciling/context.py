@@ -5,10 +5,12 @@ import binascii
 import contextlib
 import dataclasses
 import datetime as dt
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
+import aiohttp
 import pydantic
 
 from loghub_operator import (
@@ -19,12 +21,14 @@ from loghub_operator import (
     events,
     kinds,
     links,
+    outages,
     pacing,
     queueing,
     reporting,
 )
 from loghub_operator.reconciling import permitting
 from loghub_operator.resources import model, projects
+from slswire import errors
 from slswire.client import Client, Endpoint
 from slswire.signature import Credentials
 
@@ -32,6 +36,8 @@ Object = Mapping[str, Any]
 _Spec = TypeVar("_Spec", bound=pydantic.BaseModel)
 
 REGION: Final = "loghub"
+_WOKEN_PER_SECOND: Final = 100.0
+"""Of the objects that waited for a service which is back."""
 _ROOT_SECONDS: Final = 10.0
 """A root key that was replaced is used no longer than that."""
 
@@ -48,10 +54,22 @@ class Settings:
     service_account: str = "loghub-operator"
     require_collect: bool = False
     """Whether LogConfigs need the right to collect into their LogStore."""
+    aliases: tuple[str, ...] = ()
+    """Other collectors whose keys on pods the agents read too."""
     project_services: bool = False
     """Whether each bundled project gets a Service of its own name."""
+    project_services_tls: bool = False
+    """Whether the bundled service speaks TLS, and those Services pass it on."""
     key_grace_seconds: float = 3600.0
     """How long a rotated key works on: applications read their Secret at a start only."""
+
+
+class AwayError(Exception):
+    """The service at `place` does not answer, or did not a moment ago."""
+
+    def __init__(self, place: Hashable, sentence: str) -> None:
+        super().__init__(sentence)
+        self.place = place
 
 
 class NotReadyError(Exception):
@@ -81,8 +99,12 @@ class Context:
     """Told of an object that changed, and how it was before; has looked at what it concerns."""
     services: links.Links = dataclasses.field(default_factory=links.Links)
     """Connections to log services."""
+    away: outages.Outages = dataclasses.field(default_factory=outages.Outages)
+    """Log services that do not answer."""
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
+    untainted: set[str] = dataclasses.field(default_factory=set)
+    """Uids of nodes that need no look for a start-up taint any more."""
     _root: tuple[float, Credentials] | None = None
     _unsure: set[queueing.Key] = dataclasses.field(default_factory=set)
 
@@ -197,12 +219,43 @@ class Context:
             credentials=f"loghub-key-{credentials}",
         )
 
+    async def trust(self, spec: projects.LogProjectSpec, namespace: str) -> links.Trust:
+        """How a project's service is to be reached, from the Secrets that it names.
+
+        Raises:
+            NotReadyError: a Secret is not there, or lacks something.
+        """
+        url = spec.service.url
+        if url is None:
+            return links.Trust()
+        found: dict[str, str] = {}
+        for field, reference, names in (
+            ("caBundleRef", url.ca_bundle_ref, ("ca.crt",)),
+            ("clientCertRef", url.client_cert_ref, ("tls.crt", "tls.key")),
+        ):
+            if reference is None:
+                continue
+            where = f"Secret {namespace}/{reference.name} (spec.service.url.{field})"
+            texts = await self.secret(reference.name, namespace)
+            if texts is None:
+                raise NotReadyError("CredentialsNotFound", f"{where} does not exist. Create it.")
+            if not all(texts.get(name) for name in names):
+                raise NotReadyError("CredentialsIncomplete", f"{where} needs {' and '.join(names)}")
+            found |= {name: texts[name] for name in names}
+        return links.Trust(
+            authority=found.get("ca.crt", ""),
+            certificate=found.get("tls.crt", ""),
+            key=found.get("tls.key", ""),
+            proxy=url.proxy,
+        )
+
     @contextlib.asynccontextmanager
     async def remote(self, project: Object) -> AsyncIterator[Client]:
         """A client of a project's service with the operator's rights.
 
         Raises:
             NotReadyError: there is no key, or no bundled service.
+            AwayError: the service does not answer.
         """
         namespace = project["metadata"]["namespace"]
         spec = read(projects.LogProjectSpec, project)
@@ -224,9 +277,38 @@ class Context:
             version="V1" if where.signature == "V1" else "V4",
             region=where.region,
         )
-        session = await self.services.session(links.Trust())
-        async with Client(endpoint, key, session=session) as client:
+        trust = await self.trust(spec, namespace)
+        try:
+            session = await self.services.session(trust)
+        except links.TrustError as fault:
+            raise NotReadyError("TrustInvalid", f"{fault}. Correct the Secret.") from fault
+        noting = self._noting((endpoint.origin(where.project), trust))
+        async with noting, Client(endpoint, key, session=session) as client:
             yield client
+
+    @contextlib.asynccontextmanager
+    async def _noting(self, place: Hashable) -> AsyncIterator[None]:
+        """Around the use of a service: whether it answers, for all who need it."""
+        if sentence := self.away.ask(place):
+            raise AwayError(place, sentence)
+        try:
+            yield
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            sentence = f"The service cannot be reached: {str(fault) or type(fault).__name__}"
+            self.away.failed(place, sentence)
+            raise AwayError(place, sentence) from fault
+        except errors.SlsError:
+            self._wake(place)  # a refusal is an answer
+            raise
+        except BaseException:
+            self.away.gave_up(place)
+            raise
+        self._wake(place)
+
+    def _wake(self, place: Hashable) -> None:
+        waiting = self.away.answered(place)
+        for key in waiting:
+            self.later(key, random.uniform(0.0, len(waiting) / _WOKEN_PER_SECOND))  # noqa: S311
 
 
 def with_conditions(

@@ -21,11 +21,9 @@ async def forget_nodes(ctx: context.Context, now: dt.datetime) -> None:
         ClusterError: the API server refused.
     """
     namespace = ctx.settings.namespace
-    there = await ctx.cluster.names(kinds.NODE)
-    for name in ctx.reports.names():
-        if name in there:
-            continue
-        found = await ctx.cluster.get(kinds.REPORT, name, namespace)
-        stamp = str((found or {}).get("metadata", {}).get("creationTimestamp", ""))
-        if stamp and now - dt.datetime.fromisoformat(stamp) > YOUNG:
+    there = set(await ctx.cluster.births(kinds.NODE))
+    if there.issuperset(ctx.reports.names()):
+        return
+    for name, stamp in (await ctx.cluster.births(kinds.REPORT, namespace)).items():
+        if name not in there and now - dt.datetime.fromisoformat(stamp) > YOUNG:
             await ctx.cluster.delete(kinds.REPORT, name, namespace)

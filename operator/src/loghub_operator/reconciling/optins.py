@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from loghub_operator import cache, kinds
 from loghub_operator.cluster import ClusterError
-from loghub_operator.reconciling import context, forming, granting
+from loghub_operator.reconciling import context, forming, granting, inheriting
 
 KEY: Final = ("optins", "", "")
 """In the queue: all opt-ins are decided on together."""
@@ -77,11 +77,12 @@ async def reconcile(ctx: context.Context) -> None:
         ClusterError: the API server refused something; all else is done.
     """
     await _tell_problems(ctx)
+    inherited = await _inherit(ctx)
     wanted = await _decide(ctx)
     faults: list[ClusterError] = []
     for place, each in wanted.items():
         try:
-            await _ensure(ctx, place, each)
+            await _ensure(ctx, place, each, inherited.get(place[0], inheriting.NOTHING))
         except ClusterError as fault:
             faults.append(fault)  # one namespace that is going away stops no other
     await _remove(ctx, {(place[0], config_name(*place[1:])) for place in wanted})
@@ -107,6 +108,9 @@ async def _decide(ctx: context.Context) -> dict[_Place, _Wanted]:
             sentence = f"{each.key} asks for {what}: {fault}"
             await _refuse(ctx, each, sentence)
             continue
+        for wrong in forming.judged(each.form)[1]:
+            words = f"{each.key} does not work in full: {wrong} It is left out, the rest works."
+            await _warn(ctx, each, "InvalidOptIn", words)
         place = each.namespace, grant.store, each.form
         alike[place[:2]].append(each)
         wanted.setdefault(place, _Wanted(grant, [], alike[place[:2]])).opt_ins.append(each)
@@ -118,9 +122,13 @@ async def _refuse(ctx: context.Context, each: granting.OptIn, sentence: str) -> 
         found = ctx.cache.get(kinds.NAMESPACE, each.namespace)
         if found is not None:
             await ctx.events.warn_once(kinds.NAMESPACE, found, "OptInRefused", sentence)
+    await _warn(ctx, each, "OptInRefused", sentence)
+
+
+async def _warn(ctx: context.Context, each: granting.OptIn, reason: str, sentence: str) -> None:
     for name, uid in each.pods:
         about = {"metadata": {"name": name, "namespace": each.namespace, "uid": uid}}
-        await ctx.events.warn_once(kinds.POD, about, "OptInRefused", sentence)
+        await ctx.events.warn_once(kinds.POD, about, reason, sentence)
 
 
 async def _tell_problems(ctx: context.Context) -> None:
@@ -138,13 +146,31 @@ _ABOUT: Final = {"name": "pod", "namespace": "namespace", "uid": "uid"}
 """Metadata of a pod by the report's fields."""
 
 
-async def _ensure(ctx: context.Context, place: _Place, wanted: _Wanted) -> None:
+async def _inherit(ctx: context.Context) -> dict[str, inheriting.Inherited]:
+    """What namespaces add to their pods' opt-ins; one with a key that does not work hears it."""
+    found = {}
+    for each in ctx.cache.all(kinds.NAMESPACE):
+        name = each["metadata"]["name"]
+        found[name], faults = inheriting.read(granting.annotations(ctx, name))
+        for sentence in faults:
+            await ctx.events.warn_once(kinds.NAMESPACE, each, "InvalidOptIn", sentence)
+    return found
+
+
+async def _ensure(
+    ctx: context.Context, place: _Place, wanted: _Wanted, inherited: inheriting.Inherited
+) -> None:
     namespace, store, form = place
     labels = {LABEL: "true"}
     if not wanted.grant.exists:
         await _create_store(ctx, namespace, store, wanted)
     name = config_name(store, form)
-    spec = {"logStoreRef": {"name": store}, "selector": _selector(wanted), **forming.fields(form)}
+    if granting.ANNOTATION not in wanted.grant.via:
+        inherited = inheriting.NOTHING
+    spec: dict[str, Any] = {"logStoreRef": {"name": store}, "selector": _selector(wanted)}
+    spec |= forming.fields(inherited.over(forming.judged(form)[0]))
+    if inherited.tags:
+        spec["tags"] = {"static": dict(inherited.tags)}
     known = ctx.cache.get(kinds.CONFIG, name, namespace)
     if known is not None and known.get("spec") == spec:
         return
@@ -184,6 +210,9 @@ def _selector(wanted: _Wanted) -> dict[str, Any]:
         opt_in["unnamed"] = True
     if any(not each.logstore for each in asking):
         opt_in["withoutStore"] = True
+    # A LogStore's own name and its Logstore's mean the same.
+    if others := sorted({each.logstore for each in asking} - {"", wanted.grant.logstore}):
+        opt_in["otherNames"] = others
     return {"optIn": opt_in | wanted.opt_ins[0].form.document()}
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import aiohttp
 
-from loghub_operator import cache, conditions, kinds, measuring, queueing, reasons
+from loghub_operator import cache, conditions, kinds, measuring, outages, queueing, reasons
 from loghub_operator.reconciling import context
 from slswire import errors
 
@@ -32,6 +32,13 @@ async def guarded(
     except errors.SlsError as fault:
         measuring.REMOTE_ERRORS.labels(reasons.of(fault)).inc()
         await refuse(ctx, kind, found, reason=reasons.of(fault), sentence=reasons.sentence(fault))
+    except context.AwayError as fault:
+        key = (kind.plural, *cache.place(found))
+        ctx.away.wait(fault.place, key)
+        if fault.__cause__ is not None:  # it was asked, and is the one to ask again
+            measuring.REMOTE_ERRORS.labels("Unreachable").inc()
+            ctx.later(key, outages.PROBE_SECONDS)
+        await refuse(ctx, kind, found, reason="Unreachable", sentence=str(fault))
     except (aiohttp.ClientError, TimeoutError) as fault:
         measuring.REMOTE_ERRORS.labels("Unreachable").inc()
         sentence = f"The service cannot be reached: {str(fault) or type(fault).__name__}"

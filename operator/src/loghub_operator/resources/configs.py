@@ -88,10 +88,16 @@ class ClusterInput(Input):
     node_files: NodeFiles | None = None
 
 
+OwnPattern = Annotated[str, pydantic.Field(min_length=1, max_length=1024)]
+
+
 class OptIn(model.Model):
     """Containers that ask for a Logstore by their own keys; the operator writes it for them."""
 
     logstore: Annotated[str, pydantic.Field(min_length=1, max_length=63)]
+    other_names: list[Annotated[str, pydantic.Field(min_length=1, max_length=63)]] = pydantic.Field(
+        default=[], max_length=8, description="Names of the same Logstore that count as well."
+    )
     projects: list[Annotated[str, pydantic.Field(max_length=1024)]] = pydantic.Field(
         default=[""],
         max_length=64,
@@ -119,8 +125,14 @@ class OptIn(model.Model):
     parser: Annotated[str, pydantic.Field(max_length=32)] = pydantic.Field(
         default="", description="Only containers that ask for this parser."
     )
-    multiline: Annotated[str, pydantic.Field(max_length=1024)] = pydantic.Field(
-        default="", description="Only containers that ask for this preset or first line."
+    multiline: Annotated[str, pydantic.Field(max_length=1040)] = pydantic.Field(
+        default="", description="Only containers that ask for this preset, or start:PATTERN."
+    )
+    include: list[OwnPattern] = pydantic.Field(
+        default=[], max_length=8, description="Only containers that want lines to match these."
+    )
+    exclude: list[OwnPattern] = pydantic.Field(
+        default=[], max_length=8, description="Only containers that want none that match these."
     )
 
 

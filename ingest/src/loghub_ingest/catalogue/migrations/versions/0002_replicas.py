@@ -10,6 +10,10 @@ down_revision = "0001"
 def upgrade() -> None:
     """Add it."""
     op.add_column("shard", sa.Column("end_sequence", sa.BigInteger()))
+    op.add_column("ticket", sa.Column("writer", sa.Text(), nullable=False, server_default=""))
+    for name in ("done", "version"):
+        number = sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
+        op.add_column("ticket", number)
     op.create_table(
         "members",
         sa.Column("store", sa.BigInteger(), primary_key=True, autoincrement=False),
