@@ -101,7 +101,8 @@ async def make_stores(client: Client) -> None:
             break
         except OSError as fault:
             if time.monotonic() > deadline:
-                raise FailedError(f"the service does not answer: {fault}") from fault
+                log = (HOME / "loghub-ingest.log").relative_to(ROOT)
+                raise FailedError(f"the service does not answer ({fault}): see {log}") from fault
             await asyncio.sleep(0.1)
     for logstore in EXPECTED:
         document = {"logstoreName": logstore, "ttl": 1, "shardCount": 1}

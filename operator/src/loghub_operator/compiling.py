@@ -34,7 +34,10 @@ class Target:
     signature: str
     region: str
     credentials: str
-    """The Secret of the release's namespace that holds the agents' key."""
+    """The Secret of the release's namespace that holds the agents' key, and what `tls` names."""
+    proxy: str = ""
+    tls: tuple[str, ...] = ()
+    """What of that Secret TLS is done with: caBundle, clientCertificate."""
 
 
 def pipeline_name(namespace: str, name: str) -> str:
@@ -123,8 +126,16 @@ def target(spec: projects.LogProjectSpec, name: str, *, bundled: str, credential
     if service.url is None:
         return Target(bundled, project, "Header", "V4", "loghub", credentials)
     url = service.url
+    own = {"caBundle": url.ca_bundle_ref, "clientCertificate": url.client_cert_ref}
     return Target(
-        url.endpoint.rstrip("/"), project, url.project_in, url.signature, url.region, credentials
+        url.endpoint.rstrip("/"),
+        project,
+        url.project_in,
+        url.signature,
+        url.region,
+        credentials,
+        proxy=url.proxy.rstrip("/"),
+        tls=tuple(name for name, reference in own.items() if reference is not None),
     )
 
 
@@ -150,16 +161,7 @@ def pipeline(
             "uid": metadata["uid"],
             "generation": metadata["generation"],
         },
-        "destination": {
-            "endpoint": where.endpoint,
-            "project": where.project,
-            "logstore": store[1].log_store_name or store[0],
-            "projectIn": where.project_in,
-            "signature": where.signature,
-            "region": where.region,
-            "compression": spec.delivery.compression,
-            "credentialsSecret": where.credentials,
-        },
+        "destination": _destination(spec, store, where),
         "select": {
             "namespaces": list(scope.taken) if scope else [metadata["namespace"]],
             "podLabels": _dump(spec.selector.pod_labels),
@@ -187,6 +189,28 @@ def pipeline(
     if spec.multiline is not None:
         found["multiline"] = _explicit(spec.multiline)
     return found | _shaping(spec)
+
+
+def _destination(
+    spec: configs.LogConfigSpec, store: tuple[str, stores.LogStoreSpec], where: Target
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "endpoint": where.endpoint,
+        "project": where.project,
+        "logstore": store[1].log_store_name or store[0],
+        "projectIn": where.project_in,
+        "signature": where.signature,
+        "region": where.region,
+        "compression": spec.delivery.compression,
+        "credentialsSecret": where.credentials,
+    }
+    # Only where they are asked for: an agent that does not know them refuses, and sends nothing
+    # in another way than its owner wants.
+    if where.proxy:
+        found["proxy"] = where.proxy
+    if where.tls:
+        found["tls"] = dict.fromkeys(where.tls, True)
+    return found
 
 
 def _shaping(spec: configs.LogConfigSpec) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import pytest
 from rig import agent, arrivals, kubelet, proxy, stage
 
 SOAK = pytest.mark.soak
+MORE = (proxy.NONSENSE, proxy.BUSY, proxy.SLOW, proxy.SILENT)
+"""Of these each takes a time-out, or shows what another one does."""
 
 
 @pytest.fixture
@@ -31,14 +33,17 @@ def between(scene):
         proxy.CLOCK,
         proxy.PARAMETER,
         proxy.FORBIDDEN,
-        *(pytest.param(mode, marks=SOAK) for mode in (proxy.NONSENSE, proxy.BUSY, proxy.SLOW)),
+        proxy.HALF_CLOSED,
+        *(pytest.param(mode, marks=SOAK) for mode in MORE),
     ],
 )
 def test_records_outlast_a_bad_answer(scene, container, between, mode):
     between.mode = mode
     container.lines(3000)
     scene.agent.start()
-    agent.until("the fault", lambda: between.faults >= (1 if mode == proxy.SLOW else 2))
+    agent.until(
+        "the fault", lambda: between.faults >= (1 if mode in {proxy.SLOW, proxy.SILENT} else 2)
+    )
     container.lines(1000)
     between.mode = proxy.PASS
     scene.check(stage.contents(container))
