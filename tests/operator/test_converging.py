@@ -11,7 +11,7 @@ import copy
 from typing import Any
 from unittest import mock
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import imagined
@@ -101,6 +101,7 @@ MOVES = st.one_of(
     st.tuples(st.just("deliver"), st.tuples(WATCHES, st.integers(1, 4))),
     st.tuples(st.just("work"), st.lists(st.integers(0, 50), min_size=1, max_size=4)),
     st.tuples(st.just("work"), st.lists(st.integers(0, 50), min_size=1, max_size=4)),
+    st.tuples(st.just("rush"), st.sampled_from([kinds.REPORT.plural]) | WATCHES),
     st.tuples(st.just("faults"), st.tuples(FAULTS, FAULTS)),
     st.tuples(st.just("restart"), st.none()),
     st.tuples(st.just("rest"), st.none()),
@@ -126,6 +127,8 @@ async def move(world: World, what: str, how: Any) -> None:
         world.deliver(*how)
     elif what == "work":
         await world.work(how)
+    elif what == "rush":
+        await world.rush(how)
     elif what == "faults":
         world.api.plan, world.service.plan = list(how[0]), list(how[1])
     elif what == "restart":
@@ -134,6 +137,13 @@ async def move(world: World, what: str, how: Any) -> None:
         await world.settle()
 
 
+def _said(failed: bool) -> tuple[str, Any]:
+    return "put", _reported("a", "shop", "", failed)
+
+
+# A status is changed and changed back before its watch has told of the first change.
+@example([("rest", None), _said(True), ("rush", kinds.REPORT.plural), _said(False),
+          ("rush", kinds.REPORT.plural)])  # fmt: skip
 @given(st.lists(MOVES, min_size=10, max_size=60))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_history_ends_in_the_state_that_a_fresh_operator_makes(moves):
