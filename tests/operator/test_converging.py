@@ -137,13 +137,36 @@ async def move(world: World, what: str, how: Any) -> None:
         await world.settle()
 
 
-def _said(failed: bool) -> tuple[str, Any]:
+def _said(*, failed: bool) -> tuple[str, Any]:
     return "put", _reported("a", "shop", "", failed)
 
 
-# A status is changed and changed back before its watch has told of the first change.
-@example([("rest", None), _said(True), ("rush", kinds.REPORT.plural), _said(False),
-          ("rush", kinds.REPORT.plural)])  # fmt: skip
+FIRST_CONFIG = (kinds.CONFIG, workloads.config("a", "shop", "a"))
+REPORTS, CONFIGURED = kinds.REPORT.plural, kinds.CONFIG.plural
+BACK_AND_FORTH = [
+    _said(failed=False),
+    ("rest", None),
+    _said(failed=True),
+    ("rush", REPORTS),
+    _said(failed=False),
+    ("rush", REPORTS),
+]
+"""A status is changed and changed back before its watch has told of the first change."""
+
+
+@example(BACK_AND_FORTH)
+# The first change is told of when the status is to become that again.
+@example([*BACK_AND_FORTH, ("deliver", (CONFIGURED, 1)), _said(failed=True), ("rush", REPORTS)])
+# A config is deleted and made again, and the watch has told of the end alone.
+@example(
+    [
+        ("rest", None),
+        ("remove", FIRST_CONFIG),
+        ("put", FIRST_CONFIG),
+        ("deliver", (CONFIGURED, 1)),
+        ("rush", REPORTS),
+    ]
+)
 @given(st.lists(MOVES, min_size=10, max_size=60))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_history_ends_in_the_state_that_a_fresh_operator_makes(moves):
@@ -161,6 +184,10 @@ def test_every_history_ends_in_the_state_that_a_fresh_operator_makes(moves):
             kind, *where = configs.origin(each)
             assert kind is not None
             assert (kind.plural, where[1], where[0]) in world.api.objects, "its config is gone"
+        for each, there in world.api.deletions:
+            kind, *where = configs.origin(each)
+            gone = kind is None or (kind.plural, where[1], where[0]) not in there
+            assert each["kind"] != kinds.PIPELINE.name or gone, "a running pipeline was stopped"
         made = [key for key in world.api.creations if key[0] == kinds.STORE.plural]
         removed = [how for what, how in moves if what == "remove" and how[0] == kinds.STORE]
         assert len(made) <= len(set(made)) + len(removed)
