@@ -113,6 +113,7 @@ unit: setup control-plane clients ## Python and Rust tests that need no cluster
 .PHONY: replicas
 replicas: setup ## Replicas of the service on three real Kafka brokers and a PostgreSQL, faults too
 	@$(RUN)/pytest -q -m brokers tests/contract tests/kafka
+	@STORAGE=kafka $(RUN)/pytest -q tests/ingest/api
 
 .PHONY: soak
 soak: setup ## The fault suites at length: hundreds of kills, 10,000 files, a cluster (two hours)

@@ -5,25 +5,14 @@ keeps log groups as well. `replica` opens a second view where a backend can have
 """
 
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.kafka import Kafka
-from harness.postgres import Postgres
 from loghub_ingest.catalogue import database, replicas
 from loghub_ingest.kafka import address, storage
 from loghub_ingest.storage import contract, embedded
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -52,22 +41,11 @@ def catalogue(request, tmp_path) -> Iterator[contract.Catalogue]:
     shutil.rmtree(tmp_path / "data")
 
 
-@pytest.fixture(scope="session")
-def kafka(tmp_path_factory) -> Iterator[Kafka]:
-    brokers = Kafka(tmp_path_factory.mktemp("kafka"))
-    brokers.start()
-    yield brokers
-    brokers.stop()
-
-
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.brokers)])
 def reopened(request, tmp_path) -> Iterator[Callable[[], contract.LogStorage]]:
     """Opens the test's own storage, ending the process that had it before."""
     opened: list[contract.LogStorage] = []
-    where = ""
-    if request.param == "kafka":
-        brokers, server = (request.getfixturevalue(each) for each in ("kafka", "postgres"))
-        where = f"kafka://{brokers.addresses}?catalogue={server.database()}&prefix={uuid.uuid4()}"
+    where = request.getfixturevalue("where")() if request.param == "kafka" else ""
 
     def again() -> contract.LogStorage:
         for before in opened:

@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
+from loghub_ingest import consumers
 from loghub_ingest.catalogue import database, names
 from loghub_ingest.storage import contract, sealing
 
@@ -206,3 +208,36 @@ def test_catalogue_of_a_newer_version_is_left_alone(postgres):
     engine.dispose()
     with pytest.raises(database.NewerFormatError):
         database.postgresql_engine(url)
+
+
+async def test_shard_has_one_reader_whichever_replica_hears_of_it(replica):
+    groups = [consumers.SharedGroups(replica()) for _ in range(2)]
+    place = consumers.Place(1, "group", timeout=60.0, old=False)
+    shards = [0, 1, 2, 3, 4]
+    reading: dict[str, list[int]] = {}
+    for number in range(12):
+        name = f"consumer-{number % 3}"
+        asked = groups[number % 2]
+        held = reading.get(name, [])
+        reading[name] = list(await asked.beat(place, name, held, shards))
+        every = [shard for own in reading.values() for shard in own]
+        assert len(every) == len(set(every)), reading
+    assert sorted(shard for own in reading.values() for shard in own) == shards
+    assert sorted(map(len, reading.values())) == [1, 2, 2]
+    for group in groups:
+        for shard in shards:
+            holders = [name for name in reading if await group.holds(place, name, shard)]
+            assert [name for name, own in reading.items() if shard in own] == holders
+
+
+async def test_consumer_that_is_silent_gives_its_shards_to_another_replicas(replica):
+    one, two = (consumers.SharedGroups(replica()) for _ in range(2))
+    place = consumers.Place(1, "group", timeout=0.5, old=False)
+    assert await one.beat(place, "a", [], [0, 1]) == [0, 1]
+    deadline = time.monotonic() + 60
+    while await two.beat(place, "b", [], [0, 1]) != [0, 1]:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    assert not await one.holds(place, "a", 0)
+    with pytest.raises(consumers.UnknownConsumerError):
+        await one.beat(place, "a", [0, 1], [0, 1])

@@ -1,39 +1,12 @@
 """Replicas of the service on three real brokers and a real PostgreSQL, both started once."""
 
 import dataclasses
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.ingest import Replica
-from harness.kafka import Kafka
-from harness.postgres import Postgres
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def kafka(tmp_path_factory) -> Iterator[Kafka]:
-    brokers = Kafka(tmp_path_factory.mktemp("kafka"))
-    brokers.start()
-    yield brokers
-    brokers.stop()
-
-
-@pytest.fixture(scope="session")
-def where(kafka, postgres) -> Callable[[], str]:
-    """The address of a storage that nothing is in yet."""
-    return lambda: (
-        f"kafka://{kafka.addresses}?catalogue={postgres.database()}&prefix={uuid.uuid4().hex}"
-    )
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def check(spec: configs.LogConfigSpec) -> None:
         InvalidError: a pattern that is none.
     """
     for field, pattern in _patterns(spec):
-        groups, names = _groups(field, pattern)
+        groups, names = _groups(f"spec.{field}", pattern)
         regex = spec.parser.regex if spec.parser else None
         if regex is None or field != "parser.regex.pattern":
             continue
@@ -67,13 +67,13 @@ def check(spec: configs.LogConfigSpec) -> None:
             )
 
 
-def check_pattern(field: str, pattern: str) -> None:
-    """Judge one pattern that is not in a spec yet.
+def check_pattern(what: str, pattern: str) -> None:
+    """Judge one pattern that is in no spec yet.
 
     Raises:
         InvalidError: agents cannot run it.
     """
-    _groups(field, pattern)
+    _groups(what, pattern)
 
 
 def _patterns(spec: configs.LogConfigSpec) -> Iterator[tuple[str, str]]:
@@ -97,7 +97,7 @@ def _patterns(spec: configs.LogConfigSpec) -> Iterator[tuple[str, str]]:
                     yield f"{where}.filter.{kind}.{key}", pattern
 
 
-def _groups(field: str, pattern: str) -> tuple[int, int]:
+def _groups(where: str, pattern: str) -> tuple[int, int]:
     """How many groups a pattern that agents can run has, and how many of them have names."""
     options = re2.Options()
     options.log_errors = False
@@ -107,7 +107,7 @@ def _groups(field: str, pattern: str) -> tuple[int, int]:
     except re2.error as fault:
         words = fault.args[0].decode() if isinstance(fault.args[0], bytes) else fault.args[0]
         raise InvalidError(
-            f"spec.{field} is no valid regular expression: {words} "
+            f"{where} is no valid regular expression: {words} "
             f"(in {pattern!r}). The syntax is RE2; correct the pattern."
         ) from fault
     return int(compiled.groups), len(compiled.groupindex)

@@ -3,21 +3,27 @@
 import datetime as dt
 import http.client
 import json
+import os
 from urllib.parse import urlencode
 
 import pytest
 from aliyun.log import LogClient
 
-from harness.ingest import DOMAIN, ROOT_KEY, Service
+from harness.ingest import DOMAIN, ROOT_KEY, Replica, Service
 from slswire import signature
 
 PROJECT, STORE = "shop-project", "web"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    """One for all tests of a file, which leave nothing behind: `store` takes its project away."""
-    running = Service(tmp_path_factory.mktemp("service") / "data")
+def service(request, tmp_path_factory):
+    """One for all tests of a file, which leave nothing behind: `store` takes its project away.
+
+    STORAGE=kafka makes it a replica on brokers and PostgreSQL (`make replicas`).
+    """
+    data = tmp_path_factory.mktemp("service") / "data"
+    on_kafka = os.environ.get("STORAGE") == "kafka"
+    running = Replica(data, request.getfixturevalue("where")()) if on_kafka else Service(data)
     running.start()
     yield running
     assert running.stop() == 0

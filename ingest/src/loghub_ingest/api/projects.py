@@ -91,4 +91,5 @@ def _document(project: contract.Project, *, formatted: bool) -> dict[str, str]:
 
 
 def _description(given: dict[str, object]) -> str:
-    return str(given.get("description") or "")[:_MAX_DESCRIPTION]
+    # No database keeps a zero in a text.
+    return str(given.get("description") or "").replace("\0", "")[:_MAX_DESCRIPTION]
