@@ -1,4 +1,4 @@
-"""Whichever goes first, the operator or the objects: what may go goes, and nothing is lost for it."""
+"""Whichever goes first, the operator or the objects: what may go goes, and nothing is lost."""
 
 import pytest
 
