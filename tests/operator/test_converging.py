@@ -157,6 +157,16 @@ BACK_AND_FORTH = [
 @example(BACK_AND_FORTH)
 # The first change is told of when the status is to become that again.
 @example([*BACK_AND_FORTH, ("deliver", (CONFIGURED, 1)), _said(failed=True), ("rush", REPORTS)])
+# The first change is written and its answer lost, and then it is to be as it was.
+@example(
+    [
+        *BACK_AND_FORTH[:3],
+        ("faults", (["after"], [])),
+        ("rush", REPORTS),
+        _said(failed=False),
+        ("rush", REPORTS),
+    ]
+)
 # A config is deleted and made again, and the watch has told of the end alone.
 @example(
     [
