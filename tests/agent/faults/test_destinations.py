@@ -1,6 +1,7 @@
 """A service that is away, slow, throttling, half there or somebody else."""
 
 import itertools
+import time
 
 import pytest
 
@@ -103,6 +104,22 @@ def test_new_endpoint_takes_what_waits_for_one_that_is_gone(scene, container, be
     scene.agent.pipeline("lines", endpoint=scene.service.url)
     container.lines(1000)
     scene.check(stage.contents(container))
+
+
+@SOAK
+@pytest.mark.timeout(600)
+def test_half_a_million_records_while_the_service_is_away_stay_in_their_files(
+    scene, container, between
+):
+    between.mode = proxy.CLOSED
+    scene.agent.start()
+    for _ in range(50):
+        container.lines(10_000)
+        time.sleep(0.3)
+        assert scene.agent.alive()
+    between.mode = proxy.PASS
+    scene.check(stage.contents(container))
+    assert scene.agent.peak_kib < 100 * 1024, "what waits is not held in memory"
 
 
 def test_pod_deleted_while_the_service_is_away_loses_nothing(scene, container, between):

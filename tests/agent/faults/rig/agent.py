@@ -95,7 +95,7 @@ spec:
         process = self.process
         assert process is not None
         # While the interpreter starts a signal ends it as it ends any program.
-        until("it runs", lambda: process.poll() is not None or self._answers())
+        until("it runs", lambda: process.poll() is not None or self.answers())
         self.alive()
         process.terminate()
         return process.wait(timeout=END_SECONDS)
@@ -105,7 +105,8 @@ spec:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/metrics", timeout=5) as page:
             return str(page.read().decode())
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it runs and says so."""
         try:
             return bool(self.metrics())
         except OSError:
@@ -121,7 +122,7 @@ spec:
 
     def until_said(self, words: str) -> None:
         """Wait until its log says so since its start; a scrape makes it look at once."""
-        until(words, lambda: self._answers() and words in self.log.read_text()[self._before :])
+        until(words, lambda: self.answers() and words in self.log.read_text()[self._before :])
 
 
 def until(
