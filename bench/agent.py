@@ -11,22 +11,23 @@ installed. Ratios are within one run; figures of other machines do not compare.
 import argparse
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
+import random
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import corpus
 import ingest as measuring
-from reporting import report
+import sinks
+from reporting import Row, report
 
 from harness import ingest
 
@@ -38,6 +39,15 @@ from rig import agent, arrivals, stage  # noqa: E402 - found by the line above
 PODS: Final = 4
 STAMP: Final = "2026-11-25T09:07:{:02d}.{:09d}Z"
 IDLE_SECONDS: Final = 20
+QUIET_SECONDS: Final = 22
+"""Until files that were just written count as idle: two rounds of the looks behind the events."""
+LARGE_MB: Final = 2000
+"""What a node may have gathered while its agent was away."""
+NGINX: Final = (
+    r'(\S+) - (\S+) \[([^\]]+)\] "(\S+) (\S+) (\S+)" (\d+) (\d+) '
+    r'"([^"]*)" "([^"]*)" (\S+) "([^"]*)"'
+)
+"""Twelve groups."""
 STEADY_MB: Final = 12
 STEADY_SECONDS: Final = 10
 
@@ -66,7 +76,24 @@ class Cost:
         return self.megabytes / self.cpu
 
 
-def prepare(path: pathlib.Path, megabytes: int) -> Logs:
+def access(total: int) -> Iterator[tuple[str, str]]:
+    """Lines of an access log with twelve fields, as `corpus.lines` gives its."""
+    dice = random.Random(1)
+    size = number = 0
+    while size < total:
+        number += 1
+        line = (
+            f"10.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randrange(256)} - - "
+            f"[25/Nov/2026:09:07:{number % 60:02d} +0000] "
+            f'"GET /api/v1/orders/{number}/items?page={number % 10} HTTP/1.1" '
+            f'{dice.choice(corpus.STATUSES)} {dice.randrange(90000)} "https://shop.example.com/" '
+            f'"{dice.choice(corpus.AGENTS)}" {dice.random():.3f} "-"'
+        )
+        size += len(line) + 45
+        yield line, "info"
+
+
+def prepare(path: pathlib.Path, lines: Iterable[tuple[str, str]]) -> Logs:
     """`PODS` containers with their lines, as containerd writes them."""
     files = []
     for pod in range(PODS):
@@ -74,7 +101,7 @@ def prepare(path: pathlib.Path, megabytes: int) -> Logs:
         folder.mkdir(parents=True)
         files.append((folder / "0.log").open("w"))
     number = 0
-    for content, _ in corpus.lines(megabytes * 1_000_000):
+    for content, _ in lines:
         files[number % PODS].write(f"{STAMP.format(number % 60, number)} stdout F {content}\n")
         number += 1
     for file in files:
@@ -95,35 +122,54 @@ class Bench:
         self._made = 0
 
     @contextlib.contextmanager
-    def agent(self, *flags: str) -> Iterator[agent.Agent]:
-        """A running agent on an empty directory, on the first CPU."""
+    def agent(
+        self, *flags: str, to: str = "", rest: str = "", cpus: int = 1
+    ) -> Iterator[agent.Agent]:
+        """A running agent on an empty directory, on the first CPU, or on all; `to` is a sink."""
         self._made += 1
         name = f"bench-{self._made}"
         arrivals.Arrivals(self.service, name).create()
-        found = agent.Agent(self.home / name, self.service.url, name)
+        found = agent.Agent(self.home / name, to or self.service.url, name)
+        found.pipeline("lines", rest=rest)
         found.start("--batch-seconds", "1", *flags)
         assert found.process is not None
         agent.until("the agent answers", lambda: found.metric("loghub_agent") >= 0, seconds=30)
         time.sleep(1)
-        measuring.pin(found.process.pid, 0)
+        if cpus == 1:
+            measuring.pin(found.process.pid, 0)
+        else:
+            for thread in pathlib.Path(f"/proc/{found.process.pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), range(os.cpu_count() or 1))
         yield found
         found.stop()
         shutil.rmtree(found.home)
 
-    def catch_up(self, logs: Logs, *flags: str) -> Cost:
-        """All files appear at once; until everything is acknowledged."""
-        with self.agent(*flags) as running:
+    def catch_up(
+        self,
+        logs: Logs,
+        *flags: str,
+        copies: int = 1,
+        to: str = "",
+        rest: str = "",
+        cpus: int = 1,
+    ) -> Cost:
+        """All files appear at once, `copies` times; until everything is acknowledged."""
+        with self.agent(*flags, to=to, rest=rest, cpus=cpus) as running:
             assert running.process is not None
             pid = running.process.pid
             before, started = measuring.cpu_seconds(pid), time.perf_counter()
-            for each in sorted(logs.path.iterdir()):
-                shutil.copytree(each, running.pods / each.name, copy_function=os.link)
+            for copy in range(copies):
+                for each in sorted(logs.path.iterdir()):
+                    target = running.pods / f"{each.name}{copy}"
+                    shutil.copytree(each, target, copy_function=os.link)
             sent = "loghub_agent_sent_lines_total{"
             agent.until(
-                "everything is sent", lambda: running.metric(sent) >= logs.lines, seconds=300
+                "everything is sent",
+                lambda: running.metric(sent) >= logs.lines * copies,
+                seconds=600,
             )
             return Cost(
-                megabytes=logs.bytes / 1e6,
+                megabytes=logs.bytes * copies / 1e6,
                 cpu=measuring.cpu_seconds(pid) - before,
                 seconds=time.perf_counter() - started,
                 peak_mb=measuring.memory_mb(pid),
@@ -139,7 +185,7 @@ class Bench:
                 (folder / "0.log").write_text(f"{STAMP.format(0, 0)} stdout F quiet\n")
             sent = "loghub_agent_sent_lines_total{"
             agent.until("all are known", lambda: running.metric(sent) >= files, seconds=120)
-            time.sleep(2)
+            time.sleep(QUIET_SECONDS)
             used = _used(running.process.pid, lambda: time.sleep(IDLE_SECONDS))
             return used, measuring.memory_mb(running.process.pid, "VmRSS")
 
@@ -157,24 +203,29 @@ class Bench:
                 time.sleep(2)
                 return _used(running.process.pid, lambda: _write_steadily(file.write, piece))
 
-    def first_byte(self, rounds: int = 20) -> float:
-        """Median milliseconds from a file's appearance to its line being read."""
+    def first_byte(self, rounds: int = 20) -> tuple[float, float]:
+        """Median milliseconds until its line is read: of a file in a known directory, of a pod."""
         with self.agent() as running:
             folder = running.pods / "shop_new_uid-new" / "app"
-            folder.mkdir(parents=True)
-            (folder / "0.log").write_text(f"{STAMP.format(0, 0)} stdout F first\n")
+            _appear(folder / "0.log")
             read = "loghub_agent_read_lines_total{"
             agent.until("the directory is known", lambda: running.metric(read) >= 1)
-            spans = []
-            for number in range(1, rounds + 1):
-                time.sleep(0.5)
+            spans: tuple[list[float], list[float]] = ([], [])
+            for number in range(2 * rounds):
+                time.sleep(1.2)
+                pod = running.pods / f"shop_new-{number}_uid-{number}" / "app" / "0.log"
+                path = pod if number % 2 else folder / f"{number + 1}.log"
                 started = time.perf_counter()
-                path = folder / f"{number}.log"
-                path.write_text(f"{STAMP.format(0, number)} stdout F next\n")
-                while running.metric(read) < number + 1:
+                _appear(path)
+                while running.metric(read) < number + 2:
                     pass
-                spans.append(1000 * (time.perf_counter() - started))
-            return statistics.median(spans)
+                spans[number % 2].append(1000 * (time.perf_counter() - started))
+            return statistics.median(spans[0]), statistics.median(spans[1])
+
+
+def _appear(path: pathlib.Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{STAMP.format(0, 0)} stdout F first\n")
 
 
 def _used(pid: int, work: Callable[[], object]) -> float:
@@ -193,27 +244,11 @@ def _write_steadily(write: Callable[[bytes], object], piece: bytes) -> None:
             time.sleep(0.01)
 
 
-class Sink:
-    """Counts the lines that a peer sends over TCP."""
-
-    def __init__(self) -> None:
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._server.getsockname()[1])
-        self.lines = 0
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            connection, _ = self._server.accept()
-            while data := connection.recv(1 << 20):
-                self.lines += data.count(b"\n")
-
-
 def rsyslog(home: pathlib.Path, logs: Logs) -> Cost:
     """The peer on the same files."""
     work = home / "rsyslog"
     work.mkdir()
-    sink = Sink()
+    sink = sinks.Lines()
     (work / "rsyslog.conf").write_text(f"""
 global(workDirectory="{work}" maxMessageSize="512k")
 module(load="imfile" mode="inotify")
@@ -244,40 +279,83 @@ def _middle(costs: list[Cost]) -> Cost:
     return sorted(costs, key=lambda each: each.mb_per_core_second)[len(costs) // 2]
 
 
-def measure(home: pathlib.Path, megabytes: int, rounds: int) -> list[tuple[str, str, float]]:
-    """Rows of the table: figure, unit, value."""
-    logs = prepare(home / "logs", megabytes)
-    bench = Bench(home)
+def _catching_up(bench: Bench, logs: Logs, rounds: int) -> list[Row]:
+    """Ours and the peer in turn."""
     peer = shutil.which("rsyslogd") is not None
-    ours, theirs = [], []
-    try:
-        for _ in range(rounds):
-            ours.append(bench.catch_up(logs))
-            if peer:
-                theirs.append(rsyslog(home, logs))
-        one = _middle(ours)
-        rows = [
-            ("catch-up to acknowledged PutLogs", "MB/core-s", one.mb_per_core_second),
-            ("  the same, wall", "MB/s", one.megabytes / one.seconds),
-            ("memory, peak of it", "MB", one.peak_mb),
-        ]
+    sink = sinks.Answers()
+    ours, light, theirs = [], [], []
+    for _ in range(rounds):
+        ours.append(bench.catch_up(logs))
         if peer:
-            other = _middle(theirs)
-            rows += [
-                ("rsyslog, raw lines to TCP", "MB/core-s", other.mb_per_core_second),
-                ("  ours / rsyslog", "x", one.mb_per_core_second / other.mb_per_core_second),
-            ]
+            theirs.append(rsyslog(bench.home, logs))
+        light.append(bench.catch_up(logs, to=sink.url))
+    one, quick = _middle(ours), _middle(light)
+    rows = [
+        ("catch-up to acknowledged PutLogs", "MB/core-s", one.mb_per_core_second),
+        ("  the same, wall", "MB/s", one.megabytes / one.seconds),
+        ("  the same, a sink that answers at once", "MB/core-s", quick.mb_per_core_second),
+        ("memory, peak of it", "MB", one.peak_mb),
+    ]
+    if not peer:
+        print("rsyslogd is not installed (Debian package rsyslog): no peer in this run\n")
+        return rows
+    other = _middle(theirs)
+    return [
+        *rows,
+        ("rsyslog, raw lines to TCP", "MB/core-s", other.mb_per_core_second),
+        ("  ours / rsyslog", "x", one.mb_per_core_second / other.mb_per_core_second),
+        ("  ours to the sink / rsyslog", "x", quick.mb_per_core_second / other.mb_per_core_second),
+    ]
+
+
+def _threads(bench: Bench, logs: Logs, rounds: int) -> list[Row]:
+    """One data thread and two in turn, on all CPUs, to a sink: the service would be the limit."""
+    sink = sinks.Answers()
+    found: dict[str, list[Cost]] = {"1": [], "2": []}
+    for _ in range(rounds):
+        for threads, costs in found.items():
+            flags = ("--data-threads", threads, "--queue-bytes-per-destination", "33554432")
+            costs.append(bench.catch_up(logs, *flags, copies=4, to=sink.url, cpus=2))
+    one, two = (
+        sorted(costs, key=lambda each: each.seconds)[rounds // 2] for costs in found.values()
+    )
+    return [
+        ("two data threads / one, wall", "x", one.seconds / two.seconds),
+        ("  MB/core-s of two / of one", "x", two.mb_per_core_second / one.mb_per_core_second),
+    ]
+
+
+def measure(home: pathlib.Path, megabytes: int, rounds: int) -> list[Row]:
+    """Rows of the table."""
+    logs = prepare(home / "logs", corpus.lines(megabytes * 1_000_000))
+    web = prepare(home / "web", access(megabytes * 1_000_000))
+    keys = [f"k{number}" for number in range(12)]
+    parser = f"  parser: {{regex: {{pattern: {json.dumps(NGINX)}, keys: {keys}}}}}\n"
+    parser += "  input: {stdout: {}}\n"
+    bench = Bench(home)
+    try:
+        rows = _catching_up(bench, logs, rounds)
+        regex = _middle([bench.catch_up(web, rest=parser) for _ in range(rounds)])
+        rows.append(("regex, nginx, 12 fields", "MB/core-s", regex.mb_per_core_second))
+        rows += _threads(bench, logs, rounds)
+        large = bench.catch_up(logs, copies=max(1, LARGE_MB // megabytes))
+        rows.append((f"memory, peak of {LARGE_MB} MB", "MB", large.peak_mb))
+        with bench.agent() as running:
+            assert running.process is not None
+            rows.append(
+                ("memory, no files", "MB", measuring.memory_mb(running.process.pid, "VmRSS"))
+            )
         used, memory = bench.idle(1000)
+        known, fresh = bench.first_byte()
         rows += [
             ("1,000 idle files", "% of a core", used),
             ("memory with them", "MB", memory),
             (f"steady {STEADY_MB} MB/s", "% of a core", bench.steady()),
-            ("file appears to line read, with a scrape", "ms", bench.first_byte()),
+            ("file appears to line read, with a scrape", "ms", known),
+            ("pod appears to line read, with a scrape", "ms", fresh),
         ]
     finally:
         bench.service.stop()
-    if not peer:
-        print("rsyslogd is not installed (Debian package rsyslog): no peer in this run\n")
     return rows
 
 

@@ -29,8 +29,8 @@ EXAMPLES = ROOT / "examples" / "standalone"
 HOME = ROOT / "build" / "try"
 KEY = Credentials("try", "only-on-this-machine")
 PROJECT = "shop"
-READY_SECONDS = 30
-"""For the service's start and for the first record; a healthy run needs two."""
+READY_SECONDS = 75
+"""For the service's start and the first record; a healthy run needs two, a busy machine more."""
 EXPECTED = {"access": 2, "orders": 3, "payments": 2}
 """Records that come of the samples, by Logstore."""
 SEARCHED = {"line": {"token": list(", '\";=()[]{}?@&<>/:\n\t\r"), "caseSensitive": False}}
@@ -101,7 +101,8 @@ async def make_stores(client: Client) -> None:
             break
         except OSError as fault:
             if time.monotonic() > deadline:
-                raise FailedError(f"the service does not answer: {fault}") from fault
+                log = (HOME / "loghub-ingest.log").relative_to(ROOT)
+                raise FailedError(f"the service does not answer ({fault}): see {log}") from fault
             await asyncio.sleep(0.1)
     for logstore in EXPECTED:
         document = {"logstoreName": logstore, "ttl": 1, "shardCount": 1}

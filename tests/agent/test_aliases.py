@@ -149,7 +149,7 @@ def test_datadogs_source_service_and_tags_become_tags(make_pod):
             "co.elastic.logs/multiline.pattern",
             "counterpart",
         ),
-        ({"co.elastic.logs/exclude_lines": "("}, "co.elastic.logs/exclude_lines", "no pattern"),
+        ({"co.elastic.logs/exclude_lines": "a\tb"}, "co.elastic.logs/exclude_lines", "no pattern"),
         (datadog(auto_multi_line_detection=True), DATADOG, "auto_multi_line_detection"),
         (datadog(log_processing_rules=[{"type": "new"}]), DATADOG, "'new'"),
         (datadog(tags=["a_b:c"]), DATADOG, "without _"),

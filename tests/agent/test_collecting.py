@@ -262,9 +262,18 @@ async def test_error_about_files_of_an_opt_in_is_kept_until_its_pipeline_goes(
     for error in ("", "503 from the service"):
         world.core.last_errors["orders"] = error
         await world.loop.look()
-        [(pipeline, sentence)] = world.loop.unreadable()
+        [(pipeline, sentence)] = world.loop.failing()
         assert pipeline.name == "orders"
         assert sentence == "/nfs cannot be listed: Permission denied"
     world.catalog.remove("orders")
     await world.loop.look()
-    assert not world.loop.unreadable()
+    assert not world.loop.failing()
+
+
+async def test_refusal_of_an_opt_ins_pipeline_is_told_to_who_asks(world, observe, running):
+    world.core.refuses["orders"] = "multiline.start is too large"
+    observe(select={"optIn": {"logstore": "orders"}})
+    world.loop.poke()
+    await world.loop.first_plan.wait()
+    [(pipeline, sentence)] = world.loop.failing()
+    assert (pipeline.name, sentence) == ("orders", "multiline.start is too large")

@@ -169,7 +169,7 @@ def test_same_file_by_both_ways_is_collected_once(make_pod, make_pipeline):
     assert set(found) == {"a"}
 
 
-def test_files_that_cannot_be_looked_at_are_a_problem_of_who_asks_for_them(make_pod, make_pipeline):
+def test_what_a_pipeline_cannot_do_is_a_problem_of_who_asks_for_it(make_pod, make_pipeline):
     pipeline = make_pipeline(
         select={
             "namespaces": ["shop"],
@@ -185,13 +185,74 @@ def test_files_that_cannot_be_looked_at_are_a_problem_of_who_asks_for_them(make_
             planning.Resident(make_pod("two", containers=others)),
             planning.Resident(make_pod("three", "elsewhere", containers=asking)),
         ],
-        unreadable=[(pipeline, "/nfs cannot be listed: Permission denied")],
+        failing=[(pipeline, "/nfs cannot be listed: Permission denied")],
     )
     [problem] = found.problems
     assert (problem["pod"], problem["container"]) == ("one", "a")
     assert problem["key"] == "aliyun_logs_web"
     assert "Permission denied" in problem["message"]
     assert len(found.opt_ins) == 3
+
+
+def test_place_of_files_is_noted_before_there_is_a_pipeline_for_them(make_pod):
+    asking = make_pod(containers=(container("init", aliyun_logs_a="/a.log"), container("app")))
+    silent = make_pod("silent", containers=(container("none"),))
+    looked = []
+    planning.build(
+        [], map(planning.Resident, [asking, silent]),
+        pods_dir="/p", node="n", ground=looked.append,
+    )  # fmt: skip
+    assert looked == ["containerd://init", "containerd://app"]
+
+
+def test_files_on_a_node_whose_agent_sees_none_are_a_problem(make_pod):
+    pod = make_pod(
+        containers=(container("a", aliyun_logs_web="/a.log"), container("b")), running=True
+    )
+    both = {"containerd://a", "containerd://b"}
+    found = optins.report([planning.Resident(pod)], missing=both)
+    [problem] = found.problems
+    assert (problem["container"], problem["key"]) == ("a", "aliyun_logs_web")
+    assert "hostAccess: Logs" in problem["message"]
+    for missing in ({"containerd://a"}, set()):
+        assert not optins.report([planning.Resident(pod)], missing=missing).problems
+
+
+def test_report_is_bounded_by_what_its_paths_weigh_and_says_so(make_pod):
+    long = "/" + "x" * 1000
+    pods_here = [
+        make_pod(f"p{n}", containers=(container(**{f"aliyun_logs_k{n}": f"{long}/{n}.log"}),))
+        for n in range(150)
+    ]
+    short = make_pod("short", containers=(container(aliyun_logs_short="stdout"),))
+    found = optins.report(map(planning.Resident, [*pods_here, short]))
+    assert 50 < len(found.opt_ins) < 101
+    assert "short" in [entry["logstore"] for entry in found.opt_ins]
+    assert len(json.dumps(found.opt_ins)) < 250_000
+    [sentence] = found.errors
+    assert f"{151 - len(found.opt_ins)} opt-ins" in sentence
+
+
+def test_keys_that_are_too_long_or_too_many_are_said_and_the_others_work(make_pod_object):
+    document = make_pod_object(
+        annotations={"loghub.dev/files": "/a.log," * 200, "note": "x" * 5000}
+    )
+    many = [{"name": f"aliyun_logs_k{n}", "value": "stdout"} for n in range(105)]
+    long = {"name": "aliyun_logs_long", "value": "/" + "y" * 2000}
+    document["spec"]["containers"] = [
+        {"name": "app", "env": [long, *many]},
+        {"name": "good", "env": [{"name": "aliyun_logs_fine", "value": "stdout"}]},
+    ]
+    pod = pods.from_object(document)
+    assert "note" not in pod.annotations
+    said, problems = hearing.heard(pod)
+    by_key = {problem.key: problem.message for problem in problems}
+    assert by_key.keys() == {"loghub.dev/files", "aliyun_logs_k99", "aliyun_logs_long"}
+    assert "longer than 1024" in by_key["loghub.dev/files"]
+    assert "longer than 1024" in by_key["aliyun_logs_long"]
+    assert "100" in by_key["aliyun_logs_k99"]
+    assert len(said["app"].wishes) == 99
+    assert [wish.logstore for wish in said["good"].wishes] == ["fine"]
 
 
 NAMES = st.text("ab*?[]-{}\\.!^é ", max_size=6)

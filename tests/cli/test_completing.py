@@ -40,7 +40,7 @@ def offered(line: str, path: str = f"{PROGRAMS}:/usr/bin:/bin") -> list[str]:
         ("loghub search web -o ", ["table", "text", "json", "raw"]),
         ("loghub search web --f", ["--from"]),
         ("loghub completion ", ["bash", "zsh", "fish"]),
-        ("loghub explain ", ["pod"]),
+        ("loghub explain ", ["pod", "deployment", "statefulset", "daemonset", "job"]),
     ],
 )
 def test_tab_in_bash_offers_commands_options_and_choices(line, names):

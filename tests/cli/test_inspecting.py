@@ -66,6 +66,39 @@ def test_explain_says_why_one_pod_is_collected_and_the_other_is_not(shop, loghub
     assert "'UPPER' is no name" in bad.stdout
 
 
+def test_explain_of_a_pod_that_is_not_there_names_those_that_are_alike(shop, loghub, apply):
+    account = workloads.pod("web-7d9f-abcde", shop, ["true"])
+    apply(account)
+    done = loghub("explain", "pod", "web-7d9f", "-n", shop)
+    assert done.returncode == 1
+    assert "There is no pod web-7d9f" in done.stderr
+    assert "There are web-7d9f-abcde." in done.stderr
+
+
+def test_explain_of_a_workload_is_that_of_its_newest_pod(shop, loghub, apply):
+    labels = {"app": "front"}
+    pod = workloads.pod("front-1", shop, ["true"], labels=labels, annotations={LOGSTORE: "access"})
+    template = {"metadata": {"labels": labels}, "spec": pod["spec"]}
+    apply(
+        pod,
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "front", "namespace": shop},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {**template, "spec": {**pod["spec"], "restartPolicy": "Always"}},
+            },
+        },
+    )
+    done = loghub("explain", "deploy", "front", "-n", shop)
+    assert f"{shop}/front-1" in done.stdout
+    assert "deployment front: the newest of its 1 pods stands for all." in done.stderr
+    gone = loghub("explain", "deployment", "back", "-n", shop)
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert f"There is no deployment back in namespace {shop}" in gone.stderr
+
+
 def test_explain_as_json_has_the_same_answer(shop, loghub):
     found = json.loads(loghub("explain", "pod", "web", "-n", shop, "-o", "json").stdout)
     assert found["collected"] is True

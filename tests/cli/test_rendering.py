@@ -1,6 +1,7 @@
 """What a person or a program reads of a record, whatever a container wrote."""
 
 import json
+import re
 import unicodedata
 
 from hypothesis import given
@@ -24,6 +25,16 @@ def test_record_of_a_container_shows_time_pod_container_and_line():
     assert rendering.line(RECORD, "text", colour=False) == (
         "2023-11-14T22:13:20.123Z  shop/orders-1 app  GET / 200"
     )
+
+
+def test_each_pod_has_a_colour_of_its_own_and_stderr_is_red():
+    other = RECORD | {"__tag__:_pod_name_": "orders-2"}
+    shown = [rendering.line(each, "text", colour=True) for each in (RECORD, RECORD, other)]
+    marks = [re.findall(r"\x1b\[(\d+)m(?=shop)", each)[0] for each in shown]
+    assert marks[0] == marks[1] != marks[2]
+    assert "\x1b[31m" not in "".join(shown)
+    failed = rendering.line(RECORD | {"_source_": "stderr"}, "text", colour=True)
+    assert failed.endswith("\x1b[31mGET / 200\x1b[0m")
 
 
 def test_record_of_an_sdk_shows_source_and_fields():

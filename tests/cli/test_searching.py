@@ -189,10 +189,117 @@ def test_store_without_an_index_says_which_field_to_set(search):
 
 
 def test_store_that_is_not_there_and_a_wrong_key_are_named(search):
-    assert "LogStoreNotExist" in search("*", store="gone").stderr
+    gone = search("*", store="gone").stderr
+    assert "LogStoreNotExist" in gone
+    assert "See which there are: `loghub stores -A`" in gone
     refused = search("*", secret="wrong")
     assert refused.returncode == 1
     assert "SignatureNotMatch" in refused.stderr
+    assert "LOGHUB_ACCESS_KEY_SECRET" in refused.stderr
+
+
+def test_service_that_is_away_is_named_with_what_to_look_at():
+    done = subprocess.run(
+        [sys.executable, "-m", "loghub_cli", "logs", "web", "--project=shop"],
+        env={
+            "LOGHUB_ENDPOINT": "http://127.0.0.1:1",
+            "LOGHUB_ACCESS_KEY_ID": "a",
+            "LOGHUB_ACCESS_KEY_SECRET": "b",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "127.0.0.1:1 cannot be reached" in done.stderr
+    assert "is --endpoint (LOGHUB_ENDPOINT) its address?" in done.stderr
+
+
+def test_records_of_one_second_come_in_their_writers_order(service, filled):
+    """Side by side in two shards, as containers' are."""
+    now = int(time.time()) - 30
+
+    async def write():
+        async with service.client() as client:
+            document = {"logstoreName": "mixed", "ttl": 7, "shardCount": 2}
+            await client.create_logstore(PROJECT, document)
+            await client.create_index(PROJECT, "mixed", INDEX)
+            for number in range(20):
+                exact = f"2026-11-25T10:00:00.{number:09d}Z"
+                log = Log(now, (("content", f"n{number}"), ("_time_", exact)))
+                await client.put_logs(PROJECT, "mixed", LogGroup((log,), source="10.0.0.1"))
+
+    asyncio.run(write())
+    environment = {
+        "LOGHUB_ACCESS_KEY_ID": ROOT_KEY.access_key_id,
+        "LOGHUB_ACCESS_KEY_SECRET": ROOT_KEY.access_key_secret,
+    }
+    command = [sys.executable, "-m", "loghub_cli", "logs", "mixed", "-o", "raw"]
+    done = subprocess.run(
+        [*command, f"--endpoint={service.url}", f"--project={PROJECT}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [f"n{number}" for number in range(20)]
+
+
+def test_logs_of_some_pods_are_asked_for_of_the_service(search):
+    assert len(search("--pod=web-*", "--limit=3", command="logs").stdout.splitlines()) == 3
+    assert search("--pod=web-1", "-q", "10 or 11", command="logs").stdout.count("\n") == 2
+    for other in ("--pod=db-*", "--container=proxy", "--stream=stderr"):
+        done = search(other, command="logs")
+        assert (done.returncode, done.stdout) == (0, ""), other
+    refused = search("--pod=web?1", command="logs")
+    assert refused.returncode == 2
+    assert "--pod 'web?1': write a name" in refused.stderr
+
+
+def test_tail_shows_the_lines_and_pods_that_were_asked_for_and_ends_with_its_reader(
+    service, filled
+):
+    key = {
+        "LOGHUB_ACCESS_KEY_ID": ROOT_KEY.access_key_id,
+        "LOGHUB_ACCESS_KEY_SECRET": ROOT_KEY.access_key_secret,
+    }
+    words = ["--since=20m", "-o", "raw", "--pod=web-*", "-i", "GET /1", "-e", "[02468]$"]
+    command = [sys.executable, "-m", "loghub_cli", "tail", "access", *words]
+    following = subprocess.Popen(
+        [*command, f"--endpoint={service.url}", f"--project={PROJECT}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=key,
+    )
+    with following:
+        try:
+            assert following.stdout is not None
+            assert [following.stdout.readline() for _ in range(3)] == [
+                *("GET /1\n", "GET /11\n", "GET /13\n")
+            ]
+            following.stdout.close()
+            deadline = time.monotonic() + 60
+            while following.poll() is None and time.monotonic() < deadline:
+                more = (Log(int(time.time()), (("content", "GET /1"),)),)
+                asyncio.run(send(service, LogGroup(more, source="10.0.0.1", tags=TAGS)))
+                time.sleep(0.2)
+            assert following.returncode == 0
+            assert following.stderr is not None
+            assert following.stderr.read() == ""
+        finally:
+            following.kill()
+
+
+async def send(service, group):
+    async with service.client() as client:
+        await client.put_logs(PROJECT, "access", group)
+
+
+def test_tail_refuses_what_is_no_regular_expression(search):
+    done = search("-i", "(", command="tail")
+    assert done.returncode == 2
+    assert "'(' is no regular expression" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loghub_agent import hearing, matching, pods, wishes
+from loghub_agent import forms, hearing, matching, paths, pods, wishes
 from loghub_agent.config import selectors
 from loghub_cli import asking, granting, selecting
 from loghub_operator.reconciling import granting as operator_granting
@@ -37,11 +37,19 @@ def test_labels_are_selected_as_the_operator_and_the_agent_select_them(selector,
 KEYS = st.sampled_from(
     [f"{prefix}loghub.dev/{key}" for prefix in ("", "a.") for key in ("logstore", "project")]
     + [f"{prefix}loghub.dev/{key}" for prefix in ("", "a.") for key in ("exclude", "stdout")]
+    + [f"{prefix}loghub.dev/{key}" for prefix in ("", "a.") for key in ("files", "multiline")]
+    + ["loghub.dev/parser"]
 )
-VALUES = st.sampled_from(["web", "true", "false", "stdout", "stdout-only", "/x.log", "", " web "])
+VALUES = st.sampled_from(
+    [
+        *("web", "true", "false", "stdout", "stdout-only", "/x.log", "", " web ", "json", "Java"),
+        *("^a", "x.log", "/x.log,../y", "/y/*.log , /x.log,/x.log", "/", "start:", "FALSE"),
+    ]
+)
 VARIABLES = st.sampled_from(
     [f"{prefix}_logs_{key}" for prefix in ("aliyun", "loong") for key in ("web", "web_ttl", "B")]
     + [f"{prefix}_logs_web_{key}" for prefix in ("aliyun", "loong") for key in ("logstore", "x")]
+    + ["aliyun_logs_web_jsonfile", "loong_logs_web_dockerfile"]
     + ["loong_logs_web_project", "aliyun_logs_web_project", "aliyun_logs_orders", "PATH"]
 )
 OPT_IN = st.fixed_dictionaries(
@@ -50,6 +58,11 @@ OPT_IN = st.fixed_dictionaries(
         "projects": st.lists(VALUES, min_size=1, max_size=2),
         "via": st.lists(st.sampled_from(["Annotation", "Environment"]), min_size=1, max_size=1),
         "unnamed": st.booleans(),
+        "withoutStore": st.booleans(),
+        "otherNames": st.just(["web"]),
+        "files": st.sampled_from([[], ["/x.log"], ["/x.log", "/y/*.log"]]),
+        "parser": st.sampled_from(["", "json"]),
+        "multiline": st.sampled_from(["", "Java", "start:^a"]),
     },
 )
 
@@ -67,10 +80,24 @@ def test_own_keys_are_read_as_the_agent_reads_them(annotations, variables, opt_i
         frozenset(opt_in.get("projects", [""])),
         frozenset(opt_in.get("via", wishes.VIAS)),
         opt_in.get("unnamed", False),
+        opt_in.get("withoutStore", False),
+        forms.Form(
+            tuple(opt_in.get("files", ())), opt_in.get("parser", ""), opt_in.get("multiline", "")
+        ),
+        frozenset(opt_in.get("otherNames", ())),
     )
     for name, own in said.items():
         assert asking.excluded(pod, name) == own.excluded
         assert asking.meant(opt_in, pod, name) == bool(wishes.granted(agents, own))
+
+
+@given(
+    st.lists(st.text("ab*?[]-!{}\\.~ \n", max_size=5) | st.sampled_from(["**", "..", "proc"])),
+    st.booleans(),
+)
+def test_paths_are_good_as_the_agent_finds_them_good(names, rooted):
+    path = "/" * rooted + "/".join(names)
+    assert asking.is_path(path) == (not paths.fault(path))
 
 
 class Containers:

@@ -296,7 +296,7 @@ def test_every_block_of_the_pages_is_of_one_way_that_says_who_runs_it():
         assert way in pages.WAYS, f"{each}: put `<!-- test: WAY -->` above it ({each.way!r})"
         # What nobody runs has a reason of its own.
         assert way != "outside" or reason.strip(), each
-        if way in {"apiserver", "cluster", "questions", "make"}:
+        if way in {"apiserver", "cluster", "shop", "questions", "make"}:
             assert each.language == "sh", each
             assert each.commands, each
     fences = sum(

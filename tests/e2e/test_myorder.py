@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from stage import release, waiting
+from stage import pages, release, waiting
 from stage.kubernetes import ROOT, condition
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -29,7 +29,7 @@ OWN = ("myorder", "myorder-core")
 """The example's own images."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def example(installed):
     """The example applied; its own images have the tag of this work tree."""
     text = installed.kubectl("kustomize", str(EXAMPLE))
@@ -74,3 +74,16 @@ def test_every_store_of_the_example_fills_with_fields(example, service):
     where = f"/api/v1/namespaces/{NAMESPACE}/services/shop:http/proxy/"
     assert "I Want Take-away" in example.kubectl("get", "--raw", where)
     assert "class" in example.kubectl("get", "--raw", f"{where}sdk/web-track-browser.es.js")
+
+
+def test_commands_of_the_examples_page_do_what_it_says(example, tmp_path):
+    [apply, *rest] = [words for each in pages.blocks("shop") for words in each.commands]
+    assert apply == "kubectl apply -k examples/myorder"  # which the fixture did, with these images
+    example.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/web", "--timeout=180s")
+    for command in rest:
+        status, said = pages.run(command, tmp_path, example.environment())
+        # `status` may have found something that is not well yet.
+        well = status == 0 or (
+            status == 1 and "\nloghub: " not in f"\n{said}" and "status" in command
+        )
+        assert well, f"{command}\n{said[-2000:]}"

@@ -43,6 +43,8 @@ def spec_of(form: forming.Form) -> configs.LogConfigSpec:
 def test_form_that_is_let_through_is_one_for_schema_compiler_and_agent(form):
     if forming.fault(form):
         return
+    form, _ = forming.judged(form)
+    assert not forming.judged(form)[1]
     spec = spec_of(form)
     compiling.check(spec)
     document = compiling.pipeline(META, spec, ("web", STORE), TARGET)
@@ -96,7 +98,9 @@ KEYS = st.sampled_from(("parser", "multiline", "tags", "files", "stdout", "nonse
 def test_what_a_namespace_says_never_spoils_an_opt_in(annotations, form):
     inherited, faults = inheriting.read(annotations)
     if not forming.fault(form):
-        assert not forming.fault(inherited.over(form))
+        over = inherited.over(forming.judged(form)[0])
+        assert not forming.fault(over)
+        assert not forming.judged(over)[1]
         assert inherited.over(form).files == form.files
     for key in ("files", "stdout", "nonsense"):
         said = [each for each in faults if each.startswith(f"loghub.dev/{key} ")]

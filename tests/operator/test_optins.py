@@ -205,6 +205,23 @@ def test_collection_without_a_logstore_goes_to_the_nearest_default(cluster, name
     )
 
 
+def test_pattern_that_is_none_is_an_event_and_the_opt_in_works_without_it(
+    cluster, namespace, asked
+):
+    asked(entry(namespace, "web", multiline="start:(", exclude=["^DBG", "["], parser="json"))
+    said = waiting.until(
+        "a warning of each",
+        lambda: len(found := warnings(cluster, namespace, "InvalidOptIn")) == 2 and found,
+    )
+    assert {pod for pod, _ in said} == {"pod-of-web"}
+    assert all("regular expression" in message for _, message in said)
+    [config] = waiting.until("the config", lambda: cluster.list("LogConfig", namespace))
+    assert config["spec"]["parser"] == {"json": {}}
+    assert "multiline" not in config["spec"]
+    assert config["spec"]["processors"][0] == {"filter": {"exclude": {"__raw__": "^DBG"}}}
+    assert config["spec"]["selector"]["optIn"]["multiline"] == "start:("
+
+
 def test_both_names_of_a_logstore_are_one_config(cluster, namespace, asked):
     cluster.apply(workloads.project("app", namespace, projectName=namespace))
     cluster.apply(workloads.store("web", namespace, "app", logStoreName="web_access"))
@@ -255,8 +272,8 @@ FORMS = {
     "newline": ({"files": ["/a\n/b"]}, "no absolute path"),
     "many": ({"files": [f"/{n}" for n in range(17)]}, "16 are possible"),
     "parser": ({"parser": "xml"}, "none of the parsers"),
-    "pattern": ({"multiline": "start:("}, "regular expression"),
-    "filter": ({"exclude": ["("]}, "regular expression"),
+    "lines": ({"multiline": "middle:x"}, "no preset"),
+    "filter": ({"exclude": ["x"] * 9}, "over 8 patterns"),
 }
 """By Logstore: what no agent would report, and what is said to it."""
 

@@ -110,6 +110,7 @@ def _add_common(flags: _Flags) -> None:
     flags.add("--max-line-bytes", "longest line; the rest of one is cut", metavar="N")
     flags.add("--scan-seconds", "between looks where the kernel tells of no change", metavar="N")
     flags.add("--max-deleted-files", "deleted files held open, default 1024", metavar="N")
+    flags.add("--max-open-files", "logs open at once, default 4096; idle ones close", metavar="N")
     flags.add("--data-threads", "threads that read and compress, default 1", metavar="N")
 
 
@@ -169,6 +170,7 @@ def _common(options: argparse.Namespace, *, node: str, admin: str) -> settings.S
             batch_bytes=_whole(options, "batch_bytes"),
             batch_logs=_whole(options, "batch_logs"),
             max_deleted_files=_whole(options, "max_deleted_files"),
+            max_open_files=_whole(options, "max_open_files"),
             batch_seconds=_number(options, "batch_seconds", 0),
             queue_bytes_per_destination=_whole(options, "queue_bytes_per_destination"),
             requests_per_destination=_whole(options, "requests_per_destination"),

@@ -240,14 +240,15 @@ class Collecting:
                 found[name] = self.keys.refusals.get(wanted, missing)
         return found
 
-    def unreadable(self) -> Sequence[tuple[Pipeline, str]]:
-        """Return pipelines made for pods' own keys whose files cannot all be looked at, and why."""
+    def failing(self) -> Sequence[tuple[Pipeline, str]]:
+        """Return pipelines made for pods' own keys that do not do all that is asked, and why."""
         versions = self.catalog.wanted()
-        return [
-            (pipeline, sentence)
-            for name, sentence in sorted(self._unreadable.items())
-            if name in versions and (pipeline := versions[name].pipeline) is not None
-        ]
+        found = []
+        for name, sentence in sorted((self._unreadable | self._refused).items()):
+            pipeline = versions[name].pipeline if name in versions else None
+            if pipeline is not None and pipeline.opt_in is not None:
+                found.append((pipeline, sentence))
+        return found
 
     def _note_unreadable(self, stats: supervisor.Stats) -> None:
         """Keep the first such error of each pipeline.

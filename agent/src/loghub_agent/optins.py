@@ -9,7 +9,7 @@ import collections
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from loghub_agent import forms, hearing, planning, pods, wishes
@@ -43,11 +43,13 @@ class Asked:
 def report(
     residents: Iterable[planning.Resident],
     hear: hearing.Hear = hearing.heard,
-    unreadable: Sequence[tuple[Pipeline, str]] = (),
+    failing: Sequence[tuple[Pipeline, str]] = (),
+    missing: Collection[str] = (),
 ) -> Asked:
     """Return what the pods of this node ask for, and which of their keys do not work.
 
-    `unreadable` are pipelines for opt-ins whose files cannot all be looked at, and why.
+    `failing` are pipelines for opt-ins that do not do all that is asked, and why; `missing` are
+    containers, by their runtime ids, of which this node does not say where their files are.
     """
     groups: dict[_Key, list[tuple[pods.Pod, wishes.Wish]]]
     groups = collections.defaultdict(list)
@@ -60,7 +62,7 @@ def report(
                 key = pod.namespace, wish.logstore, wish.project, wish.via, wish.form
                 groups[key].append((pod, wish))
         if not resident.gone:
-            problems += _unreadable(pod, said, unreadable)
+            problems += [*_failing(pod, said, failing), *_unseen(pod, said, missing)]
             faults += [_problem(pod, problem) for problem in problems[:_MAX_POD_PROBLEMS]]
     faults.sort(key=lambda fault: (fault["namespace"], fault["pod"], fault["key"]))
     listed = list(_fitting(groups))
@@ -71,16 +73,38 @@ def report(
     return Asked(entries, faults[:MAX_PROBLEMS], errors)
 
 
-def _unreadable(
+def _failing(
     pod: pods.Pod, said: Mapping[str, wishes.Said], found: Sequence[tuple[Pipeline, str]]
 ) -> Iterator[wishes.Problem]:
-    """Yield the keys of a pod that ask for such files."""
+    """Yield the keys of a pod that ask for what such a pipeline does."""
     for pipeline, sentence in found:
         for name, each in said.items():
             if pipeline.opt_in is None or pod.namespace not in pipeline.namespaces:
                 continue
             for wish in wishes.granted(pipeline.opt_in, each):
-                yield wishes.Problem(name, wish.key, f"names what cannot be read: {sentence}")
+                yield wishes.Problem(
+                    name, wish.key, f"asks for what cannot be done on node {pod.node}: {sentence}"
+                )
+
+
+def _unseen(
+    pod: pods.Pod, said: Mapping[str, wishes.Said], missing: Collection[str]
+) -> Iterator[wishes.Problem]:
+    """Yield the keys that ask for files where none can be seen.
+
+    Of a single container that is over the runtime keeps no record, and its files may be read all
+    the same: only a pod of which no container has one tells of the node.
+    """
+    ids = [container.id for container in pod.containers if container.id]
+    if not pod.running or not ids or not all(each in missing for each in ids):
+        return
+    for name, each in said.items():
+        for wish in (wish for wish in each.wishes if wish.form.files):
+            words = (
+                f"asks for files, and the agent on node {pod.node} sees none: its CollectionAgent "
+                "has hostAccess: Logs, or the runtime is none of containerd, CRI-O and docker"
+            )
+            yield wishes.Problem(name, wish.key, words)
 
 
 def _fitting(keys: Iterable[_Key]) -> Iterator[_Key]:

@@ -89,6 +89,7 @@ def build(
     for resident in sorted(residents, key=_order):
         taken: list[SourceKey] = []
         heard, _ = hear(resident.pod)
+        _look_ahead(resident.pod, heard, site)
         for pipeline in index.taking(resident.pod):
             before = len(taken)
             for container in _containers(pipeline, resident.pod, heard):
@@ -109,6 +110,17 @@ def build(
         for pipeline in ordered
     )
     return Plan(f'{{"pipelines":[{text}]}}', dict(matches), sources)
+
+
+def _look_ahead(pod: pods.Pod, heard: Mapping[str, wishes.Said], site: _Site) -> None:
+    """Have it noted where a pod's files are that asks for some itself.
+
+    Its LogConfig comes seconds later, and of a container that is over by then, such as an init
+    container, the runtime keeps no record.
+    """
+    if any(wish.form.files for each in heard.values() for wish in each.wishes):
+        for container in pod.containers:
+            site.ground(container.id)
 
 
 def _order(resident: Resident) -> tuple[bool, str, str, str]:

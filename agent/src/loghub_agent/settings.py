@@ -20,6 +20,7 @@ class CoreSettings:
     scan_seconds: float | None = None
     data_threads: int | None = None
     max_deleted_files: int | None = None
+    max_open_files: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

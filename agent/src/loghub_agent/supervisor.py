@@ -8,6 +8,7 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import json
+import resource
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
@@ -85,6 +86,21 @@ COUNTERS: Final = (
 GAUGES: Final = ("lagSeconds", "queueBytes", "spoolBytes")
 
 
+MAX_OPEN_FILES: Final = 4096
+"""Logs open at once unless a flag says otherwise; the core's own default."""
+
+
+def _open_files(wanted: int | None) -> int:
+    """Let this process open as many files as the system allows; return how many logs may be open.
+
+    Half of them at the most: the rest is for connections, checkpoints and directories.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = wanted or MAX_OPEN_FILES
+    return most if hard == resource.RLIM_INFINITY else max(1, min(most, hard // 2))
+
+
 def open_core(chosen: settings.Settings) -> Core:
     """Start the compiled core, which restores its checkpoints.
 
@@ -96,6 +112,7 @@ def open_core(chosen: settings.Settings) -> Core:
         "batchLogs": chosen.core.batch_logs,
         "batchSeconds": chosen.core.batch_seconds,
         "maxDeletedFiles": chosen.core.max_deleted_files,
+        "maxOpenFiles": _open_files(chosen.core.max_open_files),
         "queueBytesPerDestination": chosen.core.queue_bytes_per_destination,
         "requestsPerDestination": chosen.core.requests_per_destination,
         "maxLineBytes": chosen.core.max_line_bytes,

@@ -1,9 +1,13 @@
-"""What to do about an object that is not well, by its kind and the reason of its condition. Pure.
+"""What to do about what is not well: an object by its condition's reason, an error by its code.
 
-The condition's message says what is wrong; this names the next command. Used by `installation`.
+Pure. The message says what is wrong, this the next command. Used by `installation` and `cli`.
 """
 
 from typing import Final
+
+import aiohttp
+
+from slswire.errors import SlsError
 
 _BY_REASON: Final = {
     "NotObserved": "Is the operator running? `kubectl -n {system} logs deployment/loghub-operator`",
@@ -48,6 +52,32 @@ _PLURALS: Final = {
     "LogConfig": "logconfigs",
     "CollectionAgent": "collectionagents",
 }
+
+
+_BY_CODE: Final = {
+    "LogStoreNotExist": "See which there are: `loghub stores -A`, or the console",
+    "ProjectNotExist": "See which there are: `kubectl get logprojects -A`; --project takes the "
+    "project's name in the service",
+    "SignatureNotMatch": "The secret does not go with the access key id: see "
+    "LOGHUB_ACCESS_KEY_SECRET, or the project's Secret",
+    "Unauthorized": "The key is unknown, of another project or without the right: see "
+    "LOGHUB_ACCESS_KEY_ID, or the project's Secret",
+    "RequestTimeTooSkewed": "Set this machine's clock",
+    "ServerBusy": "Try again; `loghub status` says whether the service is well",
+}
+"""What to do where the service refuses, by its code."""
+
+
+def sentence(fault: BaseException) -> str:
+    """What an error says, and the way out where one is known."""
+    if isinstance(fault, aiohttp.ClientConnectorError):
+        return (
+            f"{fault.host}:{fault.port} cannot be reached ({fault.strerror}). Is the "
+            "service up, and is --endpoint (LOGHUB_ENDPOINT) its address?"
+        )
+    said = str(fault) or type(fault).__name__
+    known = _BY_CODE.get(fault.code, "") if isinstance(fault, SlsError) else ""
+    return f"{said}. {known}." if known else said
 
 
 def advice(kind: str, namespace: str, name: str, *, reason: str, system: str) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 import aiohttp
 
 from loghub_cli import (
+    advising,
     bundling,
     command_line,
     completing,
@@ -27,7 +28,9 @@ from loghub_cli import (
     inspecting,
     kubectl,
     moments,
+    narrowing,
     opening,
+    patience,
     reading,
     results,
     trying,
@@ -60,15 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
     except BrokenPipeError:
-        # `loghub logs | head`: nobody reads any more; nothing is left to flush into the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _EXIT_FINE
+        return _unread()
     except errors.UsageError as fault:
-        return _failed(str(fault), _EXIT_USAGE)
+        return _failed(fault, _EXIT_USAGE)
     except (errors.CliError, SlsError, aiohttp.ClientError, TimeoutError) as fault:
-        return _failed(str(fault) or type(fault).__name__, _EXIT_FAILED)
+        return _failed(fault, _EXIT_FAILED)
     except ExceptionGroup as group:
-        return _failed(str(_first(group)), _EXIT_FAILED)
+        first = _first(group)
+        return _unread() if isinstance(first, BrokenPipeError) else _failed(first, _EXIT_FAILED)
 
 
 def _command(options: argparse.Namespace) -> int:
@@ -79,6 +81,9 @@ def _command(options: argparse.Namespace) -> int:
         return _RUN[options.command](options)
     # Wrong usage is said before anything is asked of a cluster.
     tail = options.command == "tail"
+    narrowed = _narrowed(options)
+    if not tail:
+        narrowed.query(options.query)
     within = None if tail else moments.within(*_ends(options), time.time())
     with _destination(options) as (endpoint, found):
         return asyncio.run(_run(options, within, endpoint, found))
@@ -132,18 +137,21 @@ async def _run(
     destination: discovery.Destination,
 ) -> int:
     where = (destination.project, destination.logstore)
+    narrowed = _narrowed(options)
     terminal = sys.stdout.isatty()
     colour = terminal and "NO_COLOR" not in os.environ and not options.no_colour
     async with Client(Endpoint(endpoint), destination.credentials) as client:
         if within is None:
 
             def sink(record: Record) -> None:
-                shown = line(record, options.output, colour=colour, terminal=terminal)
-                print(shown, flush=True)
+                if narrowed.takes(record):
+                    shown = line(record, options.output, colour=colour, terminal=terminal)
+                    print(shown, flush=True)
 
             await reading.tail(client, where, since=options.since, sink=sink)
             return _EXIT_FINE
-        found = await _searched(client, where, options, within)
+        with patience.shown(f"searching {destination.logstore}"):
+            found = await _searched(client, where, options, within)
     for each in results.lines(found, options.output, colour=colour, terminal=terminal):
         print(each)
     for note in results.notes(found, options.query, options.limit):
@@ -154,10 +162,9 @@ async def _run(
 async def _searched(
     client: Client, where: tuple[str, str], options: argparse.Namespace, within: tuple[int, int]
 ) -> reading.Found:
+    query = _narrowed(options).query(options.query)
     try:
-        return await reading.search(
-            client, where, query=options.query, within=within, limit=options.limit
-        )
+        return await reading.search(client, where, query=query, within=within, limit=options.limit)
     except SlsError as fault:
         if fault.code != _NO_INDEX:
             raise
@@ -167,14 +174,31 @@ async def _searched(
         ) from fault
 
 
+def _narrowed(options: argparse.Namespace) -> narrowing.Narrowing:
+    """What `tail` and `logs` leave out; `search` has its query."""
+    if options.command == "search":
+        return narrowing.Narrowing()
+    place = (options.pod, options.container, options.stream)
+    if options.command == "logs":
+        return narrowing.Narrowing(*place)
+    lines = (options.include, options.exclude)
+    return narrowing.Narrowing(*place, *(tuple(map(narrowing.pattern, each)) for each in lines))
+
+
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     inner = group.exceptions[0]
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
-def _failed(sentence: str, status: int) -> int:
-    print(f"loghub: {sentence}", file=sys.stderr)
+def _failed(fault: BaseException, status: int) -> int:
+    print(f"loghub: {advising.sentence(fault)}", file=sys.stderr)
     return status
+
+
+def _unread() -> int:
+    # `loghub logs | head`: nobody reads any more; nothing is left to flush into the pipe.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _EXIT_FINE
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Final
 
 from argcomplete import completers
 
-from loghub_cli import __version__, durations, errors, offering, reading
+from loghub_cli import __version__, durations, errors, offering, reading, workloads
 
 _ABOUT: Final = """\
 Reads the lines that loghub collected. A LogStore is found by kubectl's context and namespace; with
@@ -62,6 +62,7 @@ def _add_reading(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--since", metavar="SPAN", type=_span, default="1m", help="begin that long ago (default 1m)"
     )
     _add_output(tail, "text", "json", "raw")
+    _add_lines(_add_place(tail))
     logs = commands.add_parser(
         "logs", help="print a span of a LogStore", description=f"{_ABOUT} {_STATUS}"
     )
@@ -70,6 +71,7 @@ def _add_reading(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--query", "-q", default="*", help="SLS search, for instance 'error and not debug'"
     )
     _add_output(logs, "text", "table", "json", "raw")
+    _add_place(logs)
     search = commands.add_parser(
         "search", help="ask a LogStore, also with SQL", description=f"{_ABOUT} {_QUERY} {_STATUS}"
     )
@@ -91,6 +93,27 @@ def _add_output(command: argparse.ArgumentParser, *shapes: str) -> None:
         f"(default {shapes[0]})",
     )
     command.add_argument("--no-colour", action="store_true", help="also by NO_COLOR")
+
+
+def _add_place(command: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    which = command.add_argument_group("which lines")
+    pod = which.add_argument("--pod", metavar="NAME", default="", help="or its beginning: 'web-*'")
+    offering.offer(pod, offering.Names("pods"))
+    which.add_argument("--container", metavar="NAME", default="")
+    which.add_argument("--stream", choices=["stdout", "stderr"], default="")
+    return which
+
+
+def _add_lines(which: "argparse._ArgumentGroup") -> None:
+    for flag, word in (("include", "with"), ("exclude", "without")):
+        which.add_argument(
+            f"-{flag[0]}",
+            f"--{flag}",
+            metavar="REGEX",
+            action="append",
+            default=[],
+            help=f"only lines {word} it; repeatable",
+        )
 
 
 def _add_ends(command: argparse.ArgumentParser) -> None:
@@ -140,9 +163,16 @@ def _add_inspecting(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         "the lines go, and what the node's agent reports. Exit status: 0 the pod is collected "
         "and everything about it works, 1 it is not, 2 wrong usage."
     )
-    explain.add_argument("kind", choices=["pod"], metavar="pod")
-    pod = explain.add_argument("name", metavar="NAME", help="the pod's name")
-    offering.offer(pod, offering.Names("pods"))
+    kind = explain.add_argument(
+        "kind",
+        choices=workloads.KINDS,
+        metavar="KIND",
+        help="pod, or the kind of a workload, whose newest pod is explained: deployment, "
+        "statefulset, daemonset, job",
+    )
+    offering.offer(kind, offering.Words(*workloads.OFFERED))
+    name = explain.add_argument("name", metavar="NAME", help="the pod's or the workload's name")
+    offering.offer(name, offering.NamesOfKind())
     _add_namespace(explain)
     matches = commands.add_parser("matches", help="the pods that a LogConfig takes, and why not")
     matches.description = (

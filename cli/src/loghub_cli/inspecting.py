@@ -21,6 +21,7 @@ from loghub_cli import (
     matching,
     objects,
     surveying,
+    workloads,
 )
 
 if TYPE_CHECKING:
@@ -65,15 +66,12 @@ def status(cluster: kubectl.Kubectl, options: argparse.Namespace) -> int:
 
 
 def explain(cluster: kubectl.Kubectl, options: argparse.Namespace) -> int:
-    """`loghub explain pod`."""
+    """`loghub explain`: a pod, or one of a workload's."""
     namespace = options.namespace or cluster.namespace()
-    pod = cluster.get("pod", options.name, namespace)
-    if pod is None:
-        raise errors.CliError(
-            f"There is no pod {options.name} in namespace {namespace}. "
-            "Choose another namespace with -n."
-        )
-    found = explaining.explain(pod, surveying.Survey(cluster, pod).facts())
+    chosen = workloads.pod(cluster, options.kind, options.name, namespace)
+    found = explaining.explain(chosen.pod, surveying.Survey(cluster, chosen.pod).facts())
+    if chosen.note:
+        print(chosen.note, file=sys.stderr)
     _print(options.output, _document(found), explaining.lines(found))
     return FINE if found.collected else NOT_WELL
 

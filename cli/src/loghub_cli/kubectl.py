@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, Final
 
-from loghub_cli import errors
+from loghub_cli import errors, patience
 
 TIMEOUT_SECONDS: Final = 30
 """For one `kubectl get`."""
@@ -90,9 +90,14 @@ class Kubectl:
     def _run(self, arguments: Sequence[str]) -> str:
         command = self.command(arguments)
         try:
-            done = subprocess.run(  # noqa: S603 - a list, no shell
-                command, capture_output=True, text=True, timeout=self.timeout_seconds, check=False
-            )
+            with patience.shown(f"kubectl {' '.join(arguments[:2])}"):
+                done = subprocess.run(  # noqa: S603 - a list, no shell
+                    command,
+                    capture_output=True,
+                    text=True,
+                    timeout=self.timeout_seconds,
+                    check=False,
+                )
         except subprocess.TimeoutExpired as fault:
             raise errors.CliError(
                 f"kubectl did not answer within {self.timeout_seconds} s: is the cluster reachable?"

@@ -41,6 +41,33 @@ class Names(completers.BaseCompleter):
             return []
 
 
+class NamesOfKind(completers.BaseCompleter):
+    """Names of the objects of the kind that was typed before."""
+
+    def __call__(
+        self,
+        *,
+        prefix: str,
+        action: argparse.Action,
+        parser: argparse.ArgumentParser,
+        parsed_args: argparse.Namespace,
+    ) -> Iterable[str]:
+        """The names; of pods where no kind was typed."""
+        names = Names(getattr(parsed_args, "kind", "") or "pod")
+        return names(prefix=prefix, action=action, parser=parser, parsed_args=parsed_args)
+
+
+class Words(completers.BaseCompleter):
+    """A few words that are always the same."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def __call__(self, **_: object) -> Iterable[str]:
+        """All of them."""
+        return self._words
+
+
 class Nothing(completers.BaseCompleter):
     """For arguments that only the person knows: a span of time, a query."""
 

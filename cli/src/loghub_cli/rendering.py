@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import re
 import unicodedata
+import zlib
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -17,6 +18,8 @@ Format = Literal["text", "json", "raw"]
 Record = Mapping[str, str]
 
 _AGENT_FIELDS: Final = frozenset({"content", "_time_", "_source_"})
+_COLOURS: Final = (32, 33, 34, 35, 36, 92, 93, 94, 95, 96)
+"""Foregrounds that can be read on dark and on light, without red, black and white."""
 _FRACTION: Final = re.compile(r"\.(\d{3})\d*")
 
 
@@ -36,8 +39,13 @@ def line(found: Record, shape: Format, *, colour: bool, terminal: bool = True) -
     moment, place, said = time(found), safe(where(found)), safe(text(found))
     if not colour:
         return f"{moment}  {place}  {said}"
-    mark = "\x1b[31m" if found.get("_source_") == "stderr" else "\x1b[36m"
-    return f"\x1b[2m{moment}\x1b[0m  {mark}{place}\x1b[0m  {said}"
+    said = f"\x1b[31m{said}\x1b[0m" if found.get("_source_") == "stderr" else said
+    return f"\x1b[2m{moment}\x1b[0m  \x1b[{colour_of(place)}m{place}\x1b[0m  {said}"
+
+
+def colour_of(place: str) -> int:
+    """A pod's container has one colour, in every run; red is what it writes to stderr."""
+    return _COLOURS[zlib.crc32(place.encode()) % len(_COLOURS)]
 
 
 def document(found: Record) -> str:

@@ -68,6 +68,8 @@ def _own_fault(selector: Mapping[str, Any], container: str, pod: objects.Object)
     asked = ", ".join(map(str, asking.wishes(pod, container))) or "nothing"
     files = f" ({', '.join(opt_in['files'])})" if opt_in.get("files") else ""
     wanted = f"{opt_in['logstore']}{files}"
+    if asking.has_foreign(pod):
+        asked += " by keys of ours; other collectors' keys are the agent's to explain"
     return f"spec.selector.optIn takes containers that ask for {wanted}; asked: {asked}"
 
 

@@ -21,7 +21,7 @@ from loghub_ingest import access, consumers, metering, quotas, readiness, servic
 from loghub_ingest.catalogue import editing
 from loghub_ingest.kafka import address, health, once
 from loghub_ingest.kafka import storage as kafka
-from loghub_ingest.storage import contract, embedded
+from loghub_ingest.storage import contract, embedded, steady
 
 _log = logging.getLogger(__name__)
 
@@ -116,11 +116,17 @@ def _replica(where: address.Address, key_file: pathlib.Path) -> Backend:
     )
 
 
+def _running_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 async def _trim(storage: embedded.Embedded) -> None:
+    clock = steady.Steady(time.time_ns(), _running_ns())
     while True:
         await asyncio.sleep(TRIM_SECONDS)
-        await asyncio.to_thread(storage.drop_expired_shards, time.time_ns())
-        dropped = await asyncio.to_thread(storage.trim, time.time_ns())
+        now = clock.now(time.time_ns(), _running_ns())
+        await asyncio.to_thread(storage.drop_expired_shards, now)
+        dropped = await asyncio.to_thread(storage.trim, now)
         if dropped:
             _log.info("expired segments were dropped", extra={"segments": dropped})
 

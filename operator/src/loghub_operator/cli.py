@@ -106,6 +106,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="a Service per bundled project, so that http://PROJECT.NAMESPACE.svc is its endpoint "
         "(LOGHUB_PROJECT_SERVICES=true)",
     )
+    run.add_argument(
+        "--project-services-tls",
+        action="store_true",
+        default=environment.get("LOGHUB_PROJECT_SERVICES_TLS", "").lower() in {"1", "true", "yes"},
+        help="these Services have port 443 too: the bundled service speaks TLS "
+        "(LOGHUB_PROJECT_SERVICES_TLS=true)",
+    )
     return parser
 
 
@@ -136,6 +143,7 @@ def _settings(options: argparse.Namespace) -> context.Settings:
         root_secret=options.root_credentials_secret,
         default_project=(namespace, name) if slash else None,
         project_services=options.project_services,
+        project_services_tls=options.project_services_tls,
         require_collect=options.require_collect,
         aliases=_aliases(options.aliases),
     )

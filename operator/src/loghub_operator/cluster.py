@@ -105,18 +105,22 @@ class Cluster:
                 return None
             raise
 
-    async def list(
-        self, kind: kinds.Kind, namespace: str = "", *, labels: str = ""
-    ) -> list[Object]:
-        """All objects of a kind, or those with `labels`."""
-        query = f"&labelSelector={urllib.parse.quote(labels)}" if labels else ""
-        return (await self.listing(kind, namespace, query=query)).items
+    async def metadata(self, kind: kinds.Kind, namespace: str = "") -> list[Object]:
+        """All objects of a kind, but of each the metadata alone."""
+        return (await self.listing(kind, namespace, accept=_NAMES)).items
 
     async def births(self, kind: kinds.Kind, namespace: str = "") -> dict[str, str]:
-        """The names of all objects of a kind and when they were made, without the objects."""
-        listed = await self.listing(kind, namespace, accept=_NAMES)
-        metadata = (each["metadata"] for each in listed.items)
-        return {each["name"]: each["creationTimestamp"] for each in metadata}
+        """The names of all objects of a kind and when they were made."""
+        listed = (each["metadata"] for each in await self.metadata(kind, namespace))
+        return {each["name"]: each["creationTimestamp"] for each in listed}
+
+    async def list(
+        self, kind: kinds.Kind, namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> list[Object]:
+        """All objects of a kind, or those with `labels` and `fields`, both selectors."""
+        query = f"&labelSelector={urllib.parse.quote(labels)}" if labels else ""
+        query += f"&fieldSelector={urllib.parse.quote(fields)}" if fields else ""
+        return (await self.listing(kind, namespace, query=query)).items
 
     async def check_served(self, kind: kinds.Kind) -> None:
         """Raise ClusterError where the API server does not know a kind, or may not be asked."""

@@ -34,7 +34,10 @@ class Target:
     signature: str
     region: str
     credentials: str
-    """The Secret of the release's namespace that holds the agents' key."""
+    """The Secret of the release's namespace that holds the agents' key, and what `tls` names."""
+    proxy: str = ""
+    tls: tuple[str, ...] = ()
+    """What of that Secret TLS is done with: caBundle, clientCertificate."""
 
 
 def pipeline_name(namespace: str, name: str) -> str:
@@ -53,7 +56,7 @@ def check(spec: configs.LogConfigSpec) -> None:
         InvalidError: a pattern that is none.
     """
     for field, pattern in _patterns(spec):
-        groups, names = _groups(field, pattern)
+        groups, names = _groups(f"spec.{field}", pattern)
         regex = spec.parser.regex if spec.parser else None
         if regex is None or field != "parser.regex.pattern":
             continue
@@ -64,13 +67,13 @@ def check(spec: configs.LogConfigSpec) -> None:
             )
 
 
-def check_pattern(field: str, pattern: str) -> None:
-    """Judge one pattern that is not in a spec yet.
+def check_pattern(what: str, pattern: str) -> None:
+    """Judge one pattern that is in no spec yet.
 
     Raises:
         InvalidError: agents cannot run it.
     """
-    _groups(field, pattern)
+    _groups(what, pattern)
 
 
 def _patterns(spec: configs.LogConfigSpec) -> Iterator[tuple[str, str]]:
@@ -94,7 +97,7 @@ def _patterns(spec: configs.LogConfigSpec) -> Iterator[tuple[str, str]]:
                     yield f"{where}.filter.{kind}.{key}", pattern
 
 
-def _groups(field: str, pattern: str) -> tuple[int, int]:
+def _groups(where: str, pattern: str) -> tuple[int, int]:
     """How many groups a pattern that agents can run has, and how many of them have names."""
     options = re2.Options()
     options.log_errors = False
@@ -104,7 +107,7 @@ def _groups(field: str, pattern: str) -> tuple[int, int]:
     except re2.error as fault:
         words = fault.args[0].decode() if isinstance(fault.args[0], bytes) else fault.args[0]
         raise InvalidError(
-            f"spec.{field} is no valid regular expression: {words} "
+            f"{where} is no valid regular expression: {words} "
             f"(in {pattern!r}). The syntax is RE2; correct the pattern."
         ) from fault
     return int(compiled.groups), len(compiled.groupindex)
@@ -123,8 +126,16 @@ def target(spec: projects.LogProjectSpec, name: str, *, bundled: str, credential
     if service.url is None:
         return Target(bundled, project, "Header", "V4", "loghub", credentials)
     url = service.url
+    own = {"caBundle": url.ca_bundle_ref, "clientCertificate": url.client_cert_ref}
     return Target(
-        url.endpoint.rstrip("/"), project, url.project_in, url.signature, url.region, credentials
+        url.endpoint.rstrip("/"),
+        project,
+        url.project_in,
+        url.signature,
+        url.region,
+        credentials,
+        proxy=url.proxy.rstrip("/"),
+        tls=tuple(name for name, reference in own.items() if reference is not None),
     )
 
 
@@ -150,16 +161,7 @@ def pipeline(
             "uid": metadata["uid"],
             "generation": metadata["generation"],
         },
-        "destination": {
-            "endpoint": where.endpoint,
-            "project": where.project,
-            "logstore": store[1].log_store_name or store[0],
-            "projectIn": where.project_in,
-            "signature": where.signature,
-            "region": where.region,
-            "compression": spec.delivery.compression,
-            "credentialsSecret": where.credentials,
-        },
+        "destination": _destination(spec, store, where),
         "select": {
             "namespaces": list(scope.taken) if scope else [metadata["namespace"]],
             "podLabels": _dump(spec.selector.pod_labels),
@@ -187,6 +189,28 @@ def pipeline(
     if spec.multiline is not None:
         found["multiline"] = _explicit(spec.multiline)
     return found | _shaping(spec)
+
+
+def _destination(
+    spec: configs.LogConfigSpec, store: tuple[str, stores.LogStoreSpec], where: Target
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "endpoint": where.endpoint,
+        "project": where.project,
+        "logstore": store[1].log_store_name or store[0],
+        "projectIn": where.project_in,
+        "signature": where.signature,
+        "region": where.region,
+        "compression": spec.delivery.compression,
+        "credentialsSecret": where.credentials,
+    }
+    # Only where they are asked for: an agent that does not know them refuses, and sends nothing
+    # in another way than its owner wants.
+    if where.proxy:
+        found["proxy"] = where.proxy
+    if where.tls:
+        found["tls"] = dict.fromkeys(where.tls, True)
+    return found
 
 
 def _shaping(spec: configs.LogConfigSpec) -> dict[str, Any]:

@@ -123,11 +123,18 @@ def _pod(
     }
     optional = {
         "nodeSelector": dict(spec.node_selector),
-        "tolerations": list(spec.tolerations),
+        "tolerations": [*spec.tolerations, *_startup(spec)],
         "affinity": dict(spec.affinity),
         "priorityClassName": spec.priority_class_name,
     }
     return pod | {key: value for key, value in optional.items() if value}
+
+
+def _startup(spec: agents.CollectionAgentSpec) -> list[dict[str, Any]]:
+    """Of a node that waits for its agent the agent must not stay away."""
+    if not spec.startup_taint.remove:
+        return []
+    return [{"key": agents.STARTUP_TAINT, "operator": "Exists"}]
 
 
 def _file_volumes(spec: agents.CollectionAgentSpec) -> list[dict[str, Any]]:

@@ -20,10 +20,12 @@ from loghub_operator.reconciling import (
     projects,
     services,
     stores,
+    untainting,
 )
 
 OPT_INS: Final = optins.KEY
 ORPHANS: Final = ("orphans", "", "")
+TAINTS: Final = untainting.KEY
 REPORTS: Final = ("reports", "", "")
 
 REPORT_SECONDS: Final = 1.0
@@ -104,6 +106,7 @@ def _by_config(change: Change, _known: cache.Cache) -> Iterator[queueing.Key]:
 def _by_agent(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
     if change.gone or not _only_status(change):
         yield from _all(known, kinds.AGENT)  # what one pool selects another leaves out
+        yield TAINTS
 
 
 def _by_namespace(change: Change, known: cache.Cache) -> Iterator[queueing.Key]:
@@ -157,7 +160,7 @@ def everything(known: cache.Cache) -> Iterator[queueing.Key]:
     """Every key there is."""
     for kind in (kinds.PROJECT, kinds.STORE, *kinds.CONFIGS, kinds.AGENT):
         yield from _all(known, kind)
-    yield from (OPT_INS, ORPHANS)
+    yield from (OPT_INS, ORPHANS, TAINTS)
 
 
 def drifting(known: cache.Cache, *, permits: bool) -> Iterator[queueing.Key]:
@@ -174,6 +177,9 @@ async def work(ctx: context.Context, key: queueing.Key) -> None:
     if key == ORPHANS:
         await configs.remove_orphans(ctx)
         await services.remove_orphans(ctx)
+        return
+    if key == TAINTS:
+        await untainting.reconcile(ctx)
         return
     if key == REPORTS:
         _take_reports(ctx)
@@ -206,6 +212,7 @@ def _take_reports(ctx: context.Context) -> None:
         if pipeline is not None:
             ctx.later(_observed(pipeline), 0.0)
     if changes.nodes:
+        ctx.later(TAINTS, 0.0)
         for pipeline in ctx.cache.all(kinds.PIPELINE, ctx.settings.namespace):
             ctx.later(_observed(pipeline), random.uniform(0.0, _NODES_SECONDS))  # noqa: S311
 

@@ -6,6 +6,9 @@ is one pool for each such way.
 """
 
 import dataclasses
+import pathlib
+import ssl
+import tempfile
 from typing import Final
 
 import aiohttp
@@ -22,7 +25,21 @@ _KEPT_SECONDS: Final = 4.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trust:
-    """How a service is reached and known."""
+    """How a service is reached and known: in PEM, and empty where nothing special is asked for."""
+
+    authority: str = ""
+    certificate: str = ""
+    key: str = dataclasses.field(default="", repr=False)
+    proxy: str = ""
+
+    def texts(self) -> dict[str, str]:
+        """What agents need of it, as a Secret has it."""
+        found = {"ca.crt": self.authority, "tls.crt": self.certificate, "tls.key": self.key}
+        return {name: text for name, text in found.items() if text}
+
+
+class TrustError(Exception):
+    """A certificate or key is none; the sentence says which."""
 
 
 class Links:
@@ -32,7 +49,11 @@ class Links:
         self._sessions: dict[Trust, aiohttp.ClientSession] = {}
 
     async def session(self, trust: Trust) -> aiohttp.ClientSession:
-        """The pool for a way of trust; stays open."""
+        """The pool for a way of trust; stays open.
+
+        Raises:
+            TrustError: nothing can be opened in that way.
+        """
         found = self._sessions.pop(trust, None) or _open(trust)
         self._sessions[trust] = found  # the last one used is the last one
         if len(self._sessions) > _MAX_POOLS:
@@ -47,6 +68,27 @@ class Links:
             await session.close()
 
 
-def _open(_trust: Trust) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, keepalive_timeout=_KEPT_SECONDS)
-    return open_session(connector)
+def _open(trust: Trust) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        limit=_MAX_CONNECTIONS, keepalive_timeout=_KEPT_SECONDS, ssl=_tls(trust)
+    )
+    return open_session(connector, trust.proxy or None)
+
+
+def _tls(trust: Trust) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cadata=trust.authority or None)
+    except (ssl.SSLError, ValueError) as fault:
+        raise TrustError(f"ca.crt holds no certificate in PEM: {fault}") from fault
+    if trust.certificate:
+        # Python takes a pair from files only; this one is gone at once.
+        with tempfile.TemporaryDirectory(prefix="loghub-") as home:
+            pair = pathlib.Path(home) / "pair.pem"
+            pair.touch(mode=0o600)
+            pair.write_text(f"{trust.key}\n{trust.certificate}\n", encoding="ascii")
+            try:
+                context.load_cert_chain(pair)
+            except (ssl.SSLError, ValueError) as fault:
+                sentence = f"tls.crt and tls.key are no certificate with its key in PEM: {fault}"
+                raise TrustError(sentence) from fault
+    return context

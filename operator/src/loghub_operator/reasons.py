@@ -10,6 +10,8 @@ from typing import Final
 from slswire import errors
 
 ABOUT: Final[Mapping[str, str]] = {
+    "AgentLate": "No agent became ready on a node in time; its start-up taint is gone.",
+    "AgentReady": "A node's agent is ready; its start-up taint is gone.",
     "AgentsFailed": "Some agents refuse the pipeline; `status.nodeErrors` says which and why.",
     "Available": "All agents of the pool run and are up to date.",
     "CollectNotAllowed": "The service account lacks the right to collect into the LogStore.",
@@ -46,7 +48,9 @@ ABOUT: Final[Mapping[str, str]] = {
     "Shared": "An older LogStore holds the Logstore's settings; this one only writes to it.",
     "StoreNotFound": "The LogStore does not exist.",
     "StoreNotReady": "The LogStore is not ready; its own conditions say why.",
+    "TaintForbidden": "The operator lacks the rights that `spec.startupTaint.remove` needs.",
     "Throttled": "The service is busy or limits requests; it is tried again.",
+    "TrustInvalid": "A Secret with authorities or a client certificate holds something else.",
     "Unauthorized": "The key is unknown, wrong or lacks a right.",
     "Unreachable": "The service does not answer.",
     "Valid": "The spec is sound.",

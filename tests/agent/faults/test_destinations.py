@@ -1,12 +1,15 @@
 """A service that is away, slow, throttling, half there or somebody else."""
 
 import itertools
+import time
 
 import pytest
 
 from rig import agent, arrivals, kubelet, proxy, stage
 
 SOAK = pytest.mark.soak
+MORE = (proxy.NONSENSE, proxy.BUSY, proxy.SLOW, proxy.SILENT)
+"""Of these each takes a time-out, or shows what another one does."""
 
 
 @pytest.fixture
@@ -31,14 +34,17 @@ def between(scene):
         proxy.CLOCK,
         proxy.PARAMETER,
         proxy.FORBIDDEN,
-        *(pytest.param(mode, marks=SOAK) for mode in (proxy.NONSENSE, proxy.BUSY, proxy.SLOW)),
+        proxy.HALF_CLOSED,
+        *(pytest.param(mode, marks=SOAK) for mode in MORE),
     ],
 )
 def test_records_outlast_a_bad_answer(scene, container, between, mode):
     between.mode = mode
     container.lines(3000)
     scene.agent.start()
-    agent.until("the fault", lambda: between.faults >= (1 if mode == proxy.SLOW else 2))
+    agent.until(
+        "the fault", lambda: between.faults >= (1 if mode in {proxy.SLOW, proxy.SILENT} else 2)
+    )
     container.lines(1000)
     between.mode = proxy.PASS
     scene.check(stage.contents(container))
@@ -98,6 +104,22 @@ def test_new_endpoint_takes_what_waits_for_one_that_is_gone(scene, container, be
     scene.agent.pipeline("lines", endpoint=scene.service.url)
     container.lines(1000)
     scene.check(stage.contents(container))
+
+
+@SOAK
+@pytest.mark.timeout(600)
+def test_half_a_million_records_while_the_service_is_away_stay_in_their_files(
+    scene, container, between
+):
+    between.mode = proxy.CLOSED
+    scene.agent.start()
+    for _ in range(50):
+        container.lines(10_000)
+        time.sleep(0.3)
+        assert scene.agent.alive()
+    between.mode = proxy.PASS
+    scene.check(stage.contents(container))
+    assert scene.agent.peak_kib < 100 * 1024, "what waits is not held in memory"
 
 
 def test_pod_deleted_while_the_service_is_away_loses_nothing(scene, container, between):

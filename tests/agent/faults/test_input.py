@@ -1,8 +1,11 @@
 """Lines that nobody should write and everybody does: malformed, huge, of no encoding."""
 
+import contextlib
 import json
+import os
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +40,22 @@ def test_malformed_lines_arrive_as_they_are_and_harm_no_other(scene, container):
     scene.agent.start()
     raw = [line.decode("utf-8", "replace") for line in bad]
     scene.check([*stage.contents(container), *raw])
+
+
+@pytest.mark.parametrize("size", [64 * 1024, pytest.param(3 << 20, marks=pytest.mark.soak)])
+def test_hole_of_a_sparse_file_costs_no_line(scene, container, size):
+    container.lines(100)
+    # What a crash of the node leaves: the file's new size was written and its bytes were not.
+    os.truncate(container.path, container.path.stat().st_size + size)
+    container.lines(100)
+    scene.agent.start()
+    scene.caught_up(container)
+    os.truncate(container.path, container.path.stat().st_size + size)
+    container.lines(100)
+    scene.caught_up(container)
+    zeros = [text for text in scene.arrivals.contents() if not text.strip("\0")]
+    scene.check([*stage.contents(container), *set(zeros)])
+    assert (size > 1 << 20) == bool(zeros), "what is longer than any line is no line's"
 
 
 def docker(log: str, stream: str = "stdout") -> bytes:
@@ -124,3 +143,29 @@ def test_many_files_are_all_read(scene, rounds):
         shown.append(pod)
     scene.agent.start()
     scene.check(stage.contents(*shown))
+
+
+@pytest.mark.timeout(240)
+def test_idle_logs_beyond_the_bound_are_closed_and_read_on(scene):
+    pods = [kubelet.Container(scene.agent.pods, f"idle-{number}") for number in range(40)]
+    for pod in pods:
+        pod.lines(5)
+    scene.agent.start("--max-open-files", "10")
+    wanted = set(stage.contents(*pods))
+    agent.until("all is read", lambda: wanted <= set(scene.arrivals.contents()))
+    logs = scene.agent.pods.resolve()
+
+    def opened():
+        count = 0
+        for each in Path(f"/proc/{scene.agent.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                count += each.readlink().is_relative_to(logs)
+        return count
+
+    assert opened() > 10, "they were written to only now"
+    agent.until("idle ones are closed", lambda: opened() <= 10, seconds=120, every=1)
+    for pod in pods[::2]:
+        pod.lines(5)
+        pod.rotate(late_lines=2)
+        pod.lines(5)
+    scene.check(stage.contents(*pods))

@@ -36,6 +36,20 @@ def test_rotations_while_lines_flow_lose_nothing(scene, container):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_rotations_of_large_files_in_a_row_lose_nothing(scene):
+    container = kubelet.Container(scene.agent.pods, width=180)
+    scene.agent.start()
+    for _ in range(6):
+        container.lines(120_000)  # 27 MB
+        container.rotate(late_lines=50)
+        assert scene.agent.alive()
+    container.lines(201)
+    scene.check(stage.contents(container))
+    assert scene.agent.peak_kib < 100 * 1024
+
+
+@pytest.mark.soak
 def test_rotations_while_the_agent_lags_lose_nothing(scene, container):
     scene.agent.start("--queue-bytes-per-destination", "65536", "--batch-bytes", "32768")
     container.lines(1000)

@@ -3,6 +3,8 @@ other terms of delivery: rates, shards.
 """
 
 import asyncio
+import itertools
+import json
 import time
 
 import pytest
@@ -121,13 +123,43 @@ def test_lines_of_one_pod_are_in_one_shard(scene):
         each.lines(500)
     scene.agent.start("--batch-logs", "50")
     scene.check(stage.contents(*pods))
-    shards = asyncio.run(_by_shard(scene))
+    shards = [{log["content"].split()[0] for log in logs} for logs in asyncio.run(_by_shard(scene))]
     assert all(shards), "both shards have some"
     assert not set.intersection(*shards)
 
 
+def test_records_with_one_value_of_a_field_are_in_one_shard_in_their_order(scene, container):
+    users, numbers = [f"user-{number}" for number in range(40)], itertools.count()
+    rest = "  parser: {json: {}}\n" + delivery("shardBy: [_namespace_, user]")
+    scene.agent.pipeline("lines", rest=rest)
+
+    def write(count):
+        for number in itertools.islice(numbers, count):
+            line = {"user": users[number % 40], "content": f"{number}"}
+            container.raw(f"2026-01-02T03:04:05Z stdout F {json.dumps(line)}\n".encode())
+
+    write(3000)
+    scene.agent.start("--batch-logs", "400")
+    agent.until("some", scene.arrivals.contents)
+    scene.agent.kill()  # between the groups of one stretch, as likely as not
+    write(3000)
+    scene.agent.start()
+    scene.check([str(number) for number in range(6000)], repeats=True)
+    shards = asyncio.run(_by_shard(scene))
+    found = [{log["user"] for log in logs} for logs in shards]
+    assert all(found), "both shards have some"
+    assert not set.intersection(*found)
+    for user in users:
+        [order] = [
+            list(dict.fromkeys(int(log["content"]) for log in logs if log["user"] == user))
+            for logs in shards
+            if any(log["user"] == user for log in logs)
+        ]
+        assert order == sorted(order)
+
+
 async def _by_shard(scene):
-    """The pods whose lines each shard has."""
+    """The records that each shard has."""
     found = []
     async with scene.service.client() as client:
         for shard in await client.list_shards(arrivals.PROJECT, scene.arrivals.logstore):
@@ -135,7 +167,7 @@ async def _by_shard(scene):
             cursor = await client.get_cursor(*place, "begin")
             pulled = await client.pull_logs(*place, cursor, count=1000)
             logs = [log for group in pulled.groups for log in group.logs]
-            found.append({dict(log.contents)["content"].split()[0] for log in logs})
+            found.append([dict(log.contents) for log in logs])
     return found
 
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from harness.ingest import ROOT_KEY
+from slswire.model import Log, LogGroup
 from slswire.signature import Credentials
 
 
@@ -342,3 +343,24 @@ def test_page_marks_whole_words_of_wildcards(window):
     ]
     assert marked(window, [["", "e?ror"]], ["eRror xerror"]) == ["<em>eRror</em> xerror"]
     assert marked(window, [["other", "error"]], ["error"]) == ["error"]
+
+
+def test_each_line_has_its_pod_in_the_pods_own_colour(store, call, window, visit):
+    pods = ("web-6f7d8c9b5-x2k4p", "web-6f7d8c9b5-q9wzt", "<b>pod</b>")
+    for at, pod in enumerate((*pods, pods[0])):
+        tags = (("_namespace_", "shop"), ("_pod_name_", pod), ("_container_name_", "nginx"))
+        logs = (Log(store.now + at, (("content", f"line {at}"),)),)
+        group = LogGroup(logs=logs, source="10.0.0.1", tags=tags)
+        call(lambda api, group=group: api.put_logs(store.project, store.name, group))
+    store.put({"content": "of an SDK"}, at=9)
+    visit(window, store.page(f"?{store.range}&order=oldest"))
+    shown = window.locator("#results .record .pod")
+    assert shown.all_inner_texts() == [
+        *("web-6f7d…-x2k4p", "web-6f7d…-q9wzt", "<b>pod</b>", "web-6f7d…-x2k4p")
+    ]
+    colours = [shown.nth(at).get_attribute("data-colour") for at in range(4)]
+    assert colours[0] == colours[3] != colours[1]
+    assert shown.first.get_attribute("title") == f"shop/{pods[0]} nginx"
+    assert window.locator("#results .record").count() == 5
+    window.get_by_role("button", name="Raw").click()
+    expect(shown).to_have_count(0)

@@ -54,7 +54,7 @@ class Service:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stderr=log)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.ready():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()

@@ -30,8 +30,10 @@ WAYS = {
     "yaml": "judged by the models and by a real API server: tests/docs, tests/charts",
     "apiserver": "run against a real API server without nodes: tests/charts/test_pages.py",
     "cluster": "run on a real cluster: tests/e2e/test_pages.py",
+    "shop": "run on a real cluster, with the example's own images: tests/e2e/test_myorder.py",
     "machine": "run as processes of this machine: tests/docs/test_machine.py",
     "questions": "run against the real service: tests/examples/test_myorder.py",
+    "replicas": "replicas on real brokers and PostgreSQL, started with these words: tests/kafka",
     "session": "a session with the SDK, run as a doctest: tests/ingest/test_sdk_page.py",
     "make": "targets of the Makefile, which CI runs; `make try` in tests/test_try.py",
     "bench": "minutes to hours of measuring; the figures beside it are its output",
@@ -43,6 +45,7 @@ WAYS = {
 _OF_A_PAGE = {
     "CONTRIBUTING.md": "make",
     "charts/loghub/README.md": "apiserver",
+    "docs/replicas.md": "replicas",
     "docs/scale.md": "bench",
     "docs/scale-operator.md": "bench",
     "docs/virtual-machines.md": "machine",

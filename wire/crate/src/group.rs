@@ -20,6 +20,7 @@ fn varint_len(value: usize) -> usize {
     bits.div_ceil(7)
 }
 
+#[inline]
 fn varint(out: &mut Vec<u8>, mut value: usize) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
@@ -28,6 +29,7 @@ fn varint(out: &mut Vec<u8>, mut value: usize) {
     out.push(value.to_le_bytes()[0]);
 }
 
+#[inline]
 fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     out.push(field);
     varint(out, value.len());
@@ -64,6 +66,7 @@ pub fn log_of<'a>(
         let inner = pair_len(key, value);
         size += 1 + varint_len(inner) + inner;
     }
+    out.reserve(1 + varint_len(size) + size);
     out.push(LOGS);
     varint(out, size);
     out.push(TIME);
@@ -71,6 +74,44 @@ pub fn log_of<'a>(
     for (key, value) in contents {
         pair(out, CONTENTS, key, value);
     }
+    out.push(TIME_NS);
+    out.extend_from_slice(&time_ns.to_le_bytes());
+}
+
+/// Appends the log of a container's line: what [`log`] makes of `content`, `_time_` and `_source_`.
+/// Most of an agent's logs are such, so the keys stand here as they are on the wire.
+pub fn line(
+    out: &mut Vec<u8>,
+    time: u32,
+    time_ns: u32,
+    content: &[u8],
+    stamp: &[u8],
+    source: &[u8],
+) {
+    let inner =
+        [pair_len(b"content", content), pair_len(b"_time_", stamp), pair_len(b"_source_", source)];
+    let fields: usize = inner.iter().map(|inner| 1 + varint_len(*inner) + inner).sum();
+    let size = 1 + varint_len(time as usize) + 5 + fields;
+    out.reserve(1 + varint_len(size) + size);
+    out.push(LOGS);
+    varint(out, size);
+    out.push(TIME);
+    varint(out, time as usize);
+    out.push(CONTENTS);
+    varint(out, inner[0]);
+    out.extend_from_slice(b"\x0a\x07content\x12");
+    varint(out, content.len());
+    out.extend_from_slice(content);
+    out.push(CONTENTS);
+    varint(out, inner[1]);
+    out.extend_from_slice(b"\x0a\x06_time_\x12");
+    varint(out, stamp.len());
+    out.extend_from_slice(stamp);
+    out.push(CONTENTS);
+    varint(out, inner[2]);
+    out.extend_from_slice(b"\x0a\x08_source_\x12");
+    varint(out, source.len());
+    out.extend_from_slice(source);
     out.push(TIME_NS);
     out.extend_from_slice(&time_ns.to_le_bytes());
 }
@@ -100,6 +141,22 @@ mod tests {
             let mut out = Vec::new();
             varint(&mut out, value);
             assert_eq!(out.len(), varint_len(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn line_is_what_log_makes_of_its_fields() {
+        for length in [0, 1, 100, 127, 128, 16_383, 20_000] {
+            let content = vec![b'x'; length];
+            let stamp = b"2026-11-25T09:07:01.123456789+08:00".repeat(1 + length / 50);
+            for stamp in [&stamp[..], b""] {
+                let fields =
+                    [(&b"content"[..], &content[..]), (b"_time_", stamp), (b"_source_", b"stderr")];
+                let (mut one, mut other) = (vec![1], vec![1]);
+                log(&mut one, 1_700_000_000, 7, &fields);
+                line(&mut other, 1_700_000_000, 7, &content, stamp, b"stderr");
+                assert_eq!(one, other);
+            }
         }
     }
 

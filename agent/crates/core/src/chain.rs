@@ -362,6 +362,11 @@ impl Chain {
         }
     }
 
+    /// Closes files that are read to where they end until they have more.
+    pub fn rest(&mut self) {
+        self.files.iter_mut().for_each(LogFile::rest);
+    }
+
     /// Lets go of every file that keeps a volume from being unmounted, read or not.
     pub fn release(&mut self, counters: &Counters) {
         for file in self.files.iter_mut().filter(|file| !file.finished()) {

@@ -22,10 +22,61 @@ pub struct Line<'a> {
     pub content: &'a [u8],
 }
 
-/// The line without its newline, or `None` when it is not in the format.
-#[must_use]
-pub fn parse(line: &[u8]) -> Option<Line<'_>> {
-    let (stamp, rest) = split(line)?;
+/// Takes lines apart. It remembers the minute of the last one, which thousands of lines may share.
+#[derive(Debug, Default)]
+pub struct Parser {
+    minute: [u8; 17],
+    /// The unix seconds at which it begins, were it UTC.
+    begin: i64,
+}
+
+impl Parser {
+    /// The line without its newline, or `None` when it is not in the format.
+    #[must_use]
+    pub fn parse<'a>(&mut self, line: &'a [u8]) -> Option<Line<'a>> {
+        let (stamp, rest) = split(line)?;
+        let (stream, partial, content) = match rest {
+            [b's', b't', b'd', b'o', b'u', b't', b' ', b'F', b' ', content @ ..] => {
+                (Stream::Stdout, false, content)
+            }
+            [b's', b't', b'd', b'e', b'r', b'r', b' ', b'F', b' ', content @ ..] => {
+                (Stream::Stderr, false, content)
+            }
+            _ => tagged(rest)?,
+        };
+        let (time, time_ns) = self.timestamp(stamp)?;
+        Some(Line { time, time_ns, stamp, stream, partial, content })
+    }
+
+    /// Unix seconds and nanoseconds of an RFC 3339 time with up to nine digits of a fraction, which
+    /// is ASCII then.
+    #[must_use]
+    pub fn timestamp(&mut self, text: &[u8]) -> Option<(u32, u32)> {
+        let (minute, rest) = text.split_first_chunk::<17>()?;
+        if *minute != self.minute {
+            self.begin = begin(minute)?;
+            self.minute = *minute;
+        }
+        let (second, mut rest) = rest.split_first_chunk::<2>()?;
+        let second = number(second, 0, 2).filter(|second| *second <= 60)?;
+        let mut nanoseconds = 0;
+        if let Some(fraction) = rest.strip_prefix(b".") {
+            let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let scale = SCALES.get(digits).filter(|_| digits > 0)?;
+            nanoseconds = number(fraction, 0, digits)? * scale;
+            rest = fraction.get(digits..)?;
+        }
+        let unix = u32::try_from(self.begin + second - offset(rest)?).ok()?;
+        Some((unix, u32::try_from(nanoseconds).ok()?))
+    }
+}
+
+/// Nanoseconds of the last digit of a fraction, by its length.
+const SCALES: [i64; 10] =
+    [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1];
+
+/// Stream, whether it is a part, and content of any line in the format.
+fn tagged(rest: &[u8]) -> Option<(Stream, bool, &[u8])> {
     let (stream, rest) = split(rest)?;
     let stream = match stream {
         b"stdout" => Stream::Stdout,
@@ -40,44 +91,27 @@ pub fn parse(line: &[u8]) -> Option<Line<'_>> {
         b"F" => false,
         _ => return None,
     };
-    let (time, time_ns) = timestamp(stamp)?;
-    Some(Line { time, time_ns, stamp, stream, partial, content })
+    Some((stream, partial, content))
 }
 
 fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let space = text.iter().position(|byte| *byte == b' ')?;
+    let space = memchr::memchr(b' ', text)?;
     Some((text.get(..space)?, text.get(space + 1..)?))
 }
 
-/// Unix seconds and nanoseconds of an RFC 3339 time with up to nine digits of a fraction.
-#[must_use]
-pub fn timestamp(text: &[u8]) -> Option<(u32, u32)> {
-    let fixed = text.get(..19)?;
+/// Seconds since 1970 of `2016-10-06T00:17:` in UTC.
+fn begin(text: &[u8; 17]) -> Option<i64> {
     let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-    if marks.iter().any(|(at, mark)| fixed.get(*at) != Some(mark)) {
+    if marks.iter().any(|(at, mark)| text.get(*at) != Some(mark)) {
         return None;
     }
-    let [year, month, day] = [number(fixed, 0, 4)?, number(fixed, 5, 7)?, number(fixed, 8, 10)?];
-    let [hour, minute] = [number(fixed, 11, 13)?, number(fixed, 14, 16)?];
-    let second = number(fixed, 17, 19)?;
+    let [year, month, day] = [number(text, 0, 4)?, number(text, 5, 7)?, number(text, 8, 10)?];
+    let [hour, minute] = [number(text, 11, 13)?, number(text, 14, 16)?];
     let possible = (1..=12).contains(&month) && (1..=31).contains(&day);
-    if !possible || hour > 23 || minute > 59 || second > 60 {
+    if !possible || hour > 23 || minute > 59 {
         return None;
     }
-    let mut rest = text.get(19..)?;
-    let mut nanoseconds = 0;
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if !(1..=9).contains(&digits) {
-            return None;
-        }
-        let scale = 10_i64.pow(9 - u32::try_from(digits).ok()?);
-        nanoseconds = number(fraction, 0, digits)? * scale;
-        rest = fraction.get(digits..)?;
-    }
-    let seconds = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
-    let unix = u32::try_from(seconds - offset(rest)?).ok()?;
-    Some((unix, u32::try_from(nanoseconds).ok()?))
+    Some(days(year, month, day) * 86_400 + hour * 3600 + minute * 60)
 }
 
 /// Seconds east of UTC of `Z` or `+08:00`.
@@ -114,7 +148,13 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn parse(line: &[u8]) -> Option<Line<'_>> {
+        Parser::default().parse(line)
+    }
 
     #[test]
     fn full_line_is_taken_apart() {
@@ -154,10 +194,25 @@ mod tests {
         }
     }
 
-    proptest::proptest! {
+    proptest! {
         #[test]
         fn any_bytes_are_judged_without_a_panic(bytes: Vec<u8>) {
-            drop(parse(&bytes));
+            let parsed = parse(&bytes);
+            prop_assert!(parsed.is_none_or(|line| bytes.ends_with(line.content)));
+        }
+
+        /// What was parsed before changes nothing, and a time that is one is ASCII.
+        #[test]
+        fn lines_are_parsed_the_same_after_any_others(lines in prop::collection::vec(
+            "(20[0-3][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6]0:0[0-9]|2026-01-02T03:04:0[56]|\\PC{0,20})\
+             (\\.[0-9]{0,10})?(Z|[+-][0-9]{2}:[0-9]{2}|) (stdout|stderr|std) (F|P|F:x|Q)( \\PC{0,9})?", 1..9,
+        )) {
+            let mut parser = Parser::default();
+            for line in &lines {
+                let parsed = parser.parse(line.as_bytes());
+                prop_assert_eq!(&parsed, &parse(line.as_bytes()));
+                prop_assert!(parsed.is_none_or(|line| line.stamp.is_ascii()));
+            }
         }
     }
 }

@@ -33,7 +33,7 @@ impl Message<'_> {
             _ => return None,
         };
         let stamp = self.time.as_bytes();
-        let (time, time_ns) = cri::timestamp(stamp)?;
+        let (time, time_ns) = cri::Parser::default().timestamp(stamp)?;
         let log = self.log.as_bytes();
         let (content, partial) = log.strip_suffix(b"\n").map_or((log, true), |line| (line, false));
         Some(cri::Line { time, time_ns, stamp, stream, partial, content })

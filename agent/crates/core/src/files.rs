@@ -4,6 +4,8 @@
 //! size says nothing. Each read begins some bytes early and compares: what was read before must
 //! still stand there.
 
+mod resting;
+
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
@@ -13,6 +15,8 @@ use flate2::read::MultiGzDecoder;
 pub use crate::identity::Saved;
 use crate::identity::{first, hash, span, Identity, HEAD_BYTES};
 use crate::listing::Named;
+pub use resting::open_files;
+use resting::Open;
 
 /// Bytes of one read: larger ones are hardly faster, and this much stays in a core's cache.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -54,7 +58,9 @@ pub enum Found {
 
 #[derive(Debug)]
 enum Bytes {
-    Plain(File),
+    Plain(Open),
+    /// Read to where it ended, closed, and opened again when it has more ([`resting`]).
+    Resting,
     Gzip(Box<MultiGzDecoder<File>>),
     Closed,
 }
@@ -106,7 +112,7 @@ impl LogFile {
             (Bytes::Gzip(Box::new(MultiGzDecoder::new(file))), hash(&unpacked))
         } else {
             let head = first(&file, HEAD_BYTES)?;
-            (Bytes::Plain(file), hash(&head))
+            (Bytes::Plain(Open::new(file)), hash(&head))
         };
         Ok(Self {
             number: 0,
@@ -165,7 +171,7 @@ impl LogFile {
         match &self.bytes {
             Bytes::Plain(file) => first(file, head.0).is_ok_and(|bytes| hash(&bytes) == head),
             // A shorter head was taken before the file had grown and was compressed.
-            Bytes::Gzip(_) | Bytes::Closed => {
+            Bytes::Gzip(_) | Bytes::Resting | Bytes::Closed => {
                 self.unpacked.get(..head.0).is_some_and(|bytes| hash(bytes) == head)
             }
         }
@@ -181,7 +187,7 @@ impl LogFile {
             Bytes::Gzip(reader) => {
                 io::copy(&mut reader.as_mut().take(offset), &mut io::sink())? == offset
             }
-            Bytes::Closed => true,
+            Bytes::Resting | Bytes::Closed => true,
         };
         if reached {
             self.offset = offset;
@@ -210,6 +216,7 @@ impl LogFile {
             self.take_lines(&kept, each);
             return Ok(Found::Bytes(0));
         }
+        self.wake()?;
         let known = self.kept.len();
         let buffer = &mut scratch.0;
         buffer.resize(known + CHUNK_BYTES, 0);
@@ -231,7 +238,7 @@ impl LogFile {
                 kept.copy_from_slice(&self.kept);
                 reader.read(room)?
             }
-            Bytes::Closed => return Ok(Found::End),
+            Bytes::Resting | Bytes::Closed => return Ok(Found::End),
         };
         let again = known - repeated..known;
         if repeated > read || buffer.get(again.clone()) != self.kept.get(again.clone()) {
@@ -300,7 +307,11 @@ impl LogFile {
     /// Whether nothing was written to it yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        matches!(&self.bytes, Bytes::Plain(file) if file.metadata().is_ok_and(|found| found.len() == 0))
+        match &self.bytes {
+            Bytes::Plain(file) => file.metadata().is_ok_and(|found| found.len() == 0),
+            Bytes::Resting => self.offset == 0,
+            Bytes::Gzip(_) | Bytes::Closed => false,
+        }
     }
 
     /// What it was before it was truncated since the last call, to know a copy of that again.
@@ -372,19 +383,10 @@ impl LogFile {
         Saved { finished: self.finished(), ..saved }
     }
 
-    /// What the open file is now; None of a compressed one, which does not change.
-    #[must_use]
-    pub fn metadata(&self) -> Option<std::fs::Metadata> {
-        match &self.bytes {
-            Bytes::Plain(file) => file.metadata().ok(),
-            Bytes::Gzip(_) | Bytes::Closed => None,
-        }
-    }
-
     fn size(&self) -> u64 {
         match &self.bytes {
             Bytes::Plain(file) => file.metadata().map_or(self.offset, |found| found.len()),
-            Bytes::Gzip(_) | Bytes::Closed => self.offset,
+            Bytes::Gzip(_) | Bytes::Resting | Bytes::Closed => self.offset,
         }
     }
 
@@ -432,7 +434,7 @@ impl LogFile {
             return Ok(false);
         }
         self.interrupt(acknowledged);
-        self.bytes = Bytes::Plain(file);
+        self.bytes = Bytes::Plain(Open::new(file));
         self.seek(self.offset)
     }
 

@@ -308,7 +308,7 @@ mod tests {
         for (number, text) in lines.iter().enumerate() {
             let full = format!("2024-01-01T00:00:00.5Z {text}");
             let place = Place { file: 1, offset: number as u64 };
-            let line = cri::parse(full.as_bytes()).unwrap();
+            let line = cri::Parser::default().parse(full.as_bytes()).unwrap();
             joiner.line(&line, place, Instant::now(), &mut |each| out.push(text_of(each)));
         }
         out

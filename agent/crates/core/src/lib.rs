@@ -33,6 +33,7 @@ pub mod plan;
 pub mod progress;
 pub mod rotations;
 pub mod schedule;
+pub mod sharding;
 pub mod slot;
 pub mod source;
 pub mod spool;

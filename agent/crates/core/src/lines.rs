@@ -21,6 +21,7 @@ pub struct Form {
     plain: Option<Encoding>,
     /// Unix seconds and nanoseconds: when what is taken now was read.
     received: (u32, u32),
+    parser: cri::Parser,
 }
 
 impl Form {
@@ -28,7 +29,12 @@ impl Form {
     #[must_use]
     pub fn of(source: &Source) -> Self {
         let plain = source.files.as_ref().map(|files| files.encoding);
-        Self { streams: source.streams.clone(), plain, received: (0, 0) }
+        Self {
+            streams: source.streams.clone(),
+            plain,
+            received: (0, 0),
+            parser: cri::Parser::default(),
+        }
     }
 
     /// Takes the time for lines that bring none.
@@ -39,13 +45,14 @@ impl Form {
 
     /// Hands a line which stands at `place` to the `joiner`, if it is wanted.
     pub fn take(
-        &self,
+        &mut self,
         line: &[u8],
         place: Place,
         now: Instant,
         joiner: &mut Joiner,
         batch: &mut Batch,
     ) {
+        let line = self.behind_hole(line);
         let mut add = |record: &Record<'_>| batch.add(record, now);
         if let Some(encoding) = self.plain {
             let content = decoded(line.strip_suffix(b"\r").unwrap_or(line), encoding);
@@ -53,7 +60,7 @@ impl Form {
             return;
         }
         let message = docker::parse(line);
-        match message.as_ref().and_then(Message::line).or_else(|| cri::parse(line)) {
+        match message.as_ref().and_then(Message::line).or_else(|| self.parser.parse(line)) {
             Some(parsed) if self.streams.contains(&parsed.stream) => {
                 joiner.line(&parsed, place, now, &mut add);
             }
@@ -64,6 +71,26 @@ impl Form {
                     add(&self.raw(line, *stream));
                 }
             }
+        }
+    }
+
+    /// The line without the hole before it: after a crash a file may have its new size and zeros in
+    /// place of bytes, and who truncates a log under a writer that does not append leaves them too.
+    /// A line of zeros alone stays what it is.
+    fn behind_hole<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
+        if line.first() != Some(&0) {
+            return line;
+        }
+        let begin = line.iter().position(|byte| *byte != 0).unwrap_or(line.len());
+        let written = line.get(begin..).unwrap_or_default();
+        let known = match self.plain {
+            Some(_) => !written.is_empty(),
+            None => docker::parse(written).is_some() || self.parser.parse(written).is_some(),
+        };
+        if known {
+            written
+        } else {
+            line
         }
     }
 

@@ -52,7 +52,7 @@ pub struct Delivery {
     pub spool: Option<SpoolRule>,
     /// Bytes of content a second, over all its sources on this node.
     pub max_bytes_per_second: Option<u64>,
-    /// Tags whose values choose the shard.
+    /// Tags and fields of records whose values choose the shard.
     pub shard_by: Vec<String>,
     /// Before whom its sources are sent.
     pub priority: Priority,
@@ -305,6 +305,8 @@ pub struct Settings {
     /// Deleted files held open until they are read; beyond that those of the sources that hold most
     /// are given up.
     pub max_deleted_files: usize,
+    /// Logs open at once; beyond that those that are idle are closed until they have more.
+    pub max_open_files: usize,
     /// How requests name their sender.
     pub user_agent: String,
 }
@@ -321,6 +323,7 @@ impl Default for Settings {
             scan_seconds: 0.2,
             data_threads: 1,
             max_deleted_files: 1024,
+            max_open_files: 4096,
             user_agent: format!("loghub-agent/{}", env!("CARGO_PKG_VERSION")),
         }
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::checkpoints::Standing;
 use crate::counters::Counters;
 use crate::delivery::Lane;
-use crate::files::Scratch;
+use crate::files::{self, Scratch};
 use crate::joining::Rule;
 use crate::listing::Log;
 use crate::parsing::{Shape, Shaper};
@@ -199,6 +199,9 @@ impl Slot {
         let look = heard.names || due;
         let before = if due && heard == Heard::default() { self.glance(work) } else { None };
         if before.is_some() && before == work.glance {
+            if files::open_files() > settings.max_open_files {
+                work.reader.rest();
+            }
             work.listed = Some(now);
             let until = Some(self.next_list(now, work, settings));
             return (Rest { until, fed: false }, false);

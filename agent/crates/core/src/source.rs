@@ -7,6 +7,7 @@
 mod glance;
 mod standing;
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +15,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
+use crate::carried::Carried;
 use crate::chain::{Chain, Names};
 use crate::checkpoints::Standing;
 use crate::counters::{self, Counters};
 use crate::delivery::{Lane, Package};
-use crate::files::{Found, LogFile, Scratch};
+use crate::files::{Found, LogFile, Place, Scratch};
 use crate::joining::{Joiner, Rule};
 use crate::lines::Form;
 use crate::listing::Log;
@@ -27,7 +29,7 @@ use crate::plan::{Compression, Settings, Source};
 use crate::progress::{Milestone, Progress};
 use crate::schedule::Rest;
 use crate::slot::State;
-use crate::terms::Terms;
+use crate::terms::{Manner, Terms};
 
 pub use glance::Glance;
 
@@ -76,7 +78,11 @@ pub struct Reader {
     /// Whether its records are to arrive exactly once.
     once: bool,
     batch: Batch,
-    waiting: Option<Package>,
+    waiting: VecDeque<Package>,
+    /// By what terms its records are told apart.
+    terms: Option<Arc<Terms>>,
+    /// Everything before it was sealed, and what was not finished there.
+    sealed: Option<(Place, Vec<Carried>)>,
     progress: Arc<Progress>,
     listed: bool,
     quiet_since: Option<Instant>,
@@ -107,7 +113,9 @@ impl Reader {
             once: false,
             batch: Batch::new(spec.files.is_some()),
             spec,
-            waiting: None,
+            waiting: VecDeque::new(),
+            terms: None,
+            sealed: None,
             progress,
             listed: false,
             quiet_since: None,
@@ -143,6 +151,7 @@ impl Reader {
             self.seal(around);
             self.form = Form::of(&spec);
             self.spec = spec;
+            self.terms = None;
         }
     }
 
@@ -174,6 +183,7 @@ impl Reader {
         if !self.push_waiting(around) {
             return Ok(Rest { until: Some(now + FULL_LANE), fed: false });
         }
+        self.agree(around);
         let fed = self.read(around, scratch, now)?;
         let Self { joiner, batch, .. } = self;
         joiner.flush_old(now, &mut |record| batch.add(record, now));
@@ -183,6 +193,18 @@ impl Reader {
             self.seal(around);
         }
         Ok(Rest { until: self.until(fed, age, now), fed: fed && self.at_end })
+    }
+
+    /// Tells records apart as the pipeline wants it, once those that were not are sealed.
+    fn agree(&mut self, around: &Surroundings<'_>) {
+        if self.terms.as_ref().is_some_and(|terms| Arc::ptr_eq(terms, around.terms)) {
+            return;
+        }
+        self.seal(around);
+        if self.batch.logs == 0 {
+            self.terms = Some(Arc::clone(around.terms));
+            self.batch.shard(around.terms.sharding(&self.spec).filter(|_| !self.once));
+        }
     }
 
     /// Of a container that has ended nothing is held that its pod's end may wait for.
@@ -199,7 +221,7 @@ impl Reader {
 
     /// When there is something to do though nothing is heard.
     fn until(&self, fed: bool, batch_age: Duration, now: Instant) -> Option<Instant> {
-        if self.waiting.is_some() {
+        if !self.waiting.is_empty() {
             return Some(now + FULL_LANE);
         }
         if fed && !self.at_end {
@@ -232,7 +254,7 @@ impl Reader {
     ) -> io::Result<bool> {
         let mut any = false;
         for _ in 0..CHUNKS {
-            if self.waiting.is_some() {
+            if !self.waiting.is_empty() {
                 break;
             }
             let Some(at) = self.chain.reading() else { break };
@@ -263,7 +285,7 @@ impl Reader {
             self.at_end = self.chain.reading().is_none();
             any = true;
         }
-        if !any && self.waiting.is_none() && self.chain.reopen(self.checkpoint_place())? {
+        if !any && self.waiting.is_empty() && self.chain.reopen(self.checkpoint_place())? {
             self.at_end = false;
             return Ok(true);
         }
@@ -328,23 +350,43 @@ impl Reader {
             return;
         }
         let end = self.read_place();
-        let package = Package {
-            sealed: self.batch.seal(&self.spec, around.compression),
-            milestone: Milestone { end, files: self.chain.saved(end), carried: self.carried() },
-            source: Arc::clone(&self.progress),
-            counters: Arc::clone(around.counters),
-            terms: Arc::clone(around.terms),
-            manner: around.terms.manner(&self.spec),
-        };
-        self.waiting = Some(package);
+        let manner = around.terms.manner(&self.spec);
+        let mut parts = self.batch.seal(&self.spec, around.compression).into_iter().peekable();
+        while let Some(mut sealed) = parts.next() {
+            let key = sealed.key.take().or_else(|| manner.key.clone());
+            let package = Package {
+                sealed,
+                milestone: self.milestone(end, parts.peek().is_none()),
+                source: Arc::clone(&self.progress),
+                counters: Arc::clone(around.counters),
+                terms: Arc::clone(around.terms),
+                manner: Manner { key, ..manner.clone() },
+            };
+            self.waiting.push_back(package);
+        }
         self.push_waiting(around);
     }
 
-    fn push_waiting(&mut self, around: &Surroundings<'_>) -> bool {
-        if let Some(package) = self.waiting.take() {
-            self.waiting = around.lane.push(package).err();
+    /// What a package that was sealed at `end` acknowledges. Of several only the last one does: the
+    /// others hold records of the same stretch.
+    fn milestone(&mut self, end: Place, last: bool) -> Milestone {
+        if last {
+            let carried = self.carried();
+            self.sealed = Some((end, carried.clone()));
+            return Milestone { end, files: self.chain.saved(end), carried };
         }
-        self.waiting.is_none()
+        let (end, carried) = self.sealed.clone().unwrap_or_else(|| self.progress.reached());
+        Milestone { end, files: self.chain.saved(end), carried }
+    }
+
+    fn push_waiting(&mut self, around: &Surroundings<'_>) -> bool {
+        while let Some(package) = self.waiting.pop_front() {
+            if let Err(package) = around.lane.push(package) {
+                self.waiting.push_front(package);
+                return false;
+            }
+        }
+        true
     }
 
     /// What of it is acknowledged.
@@ -396,7 +438,7 @@ impl Reader {
     #[must_use]
     pub fn idle(&self) -> bool {
         let read = self.chain.is_empty() || (self.at_end && self.chain.is_last());
-        let held = self.batch.logs > 0 || self.waiting.is_some() || self.joiner.begin().is_some();
+        let held = self.batch.logs > 0 || !self.waiting.is_empty() || self.joiner.begin().is_some();
         self.listed && read && !held && self.progress.place().1
     }
 
@@ -408,7 +450,7 @@ impl Reader {
     /// Whether it still holds a package that the lane had no room for.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.waiting.is_some() || self.batch.logs > 0
+        !self.waiting.is_empty() || self.batch.logs > 0
     }
 
     /// Gives up so many deleted files that it still reads, the oldest first.

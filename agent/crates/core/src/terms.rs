@@ -8,6 +8,7 @@ use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Delivery, Source};
+use crate::sharding::{self, Sharding};
 
 /// What of the terms goes with a log group, into the spool too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,15 +53,18 @@ impl Terms {
     /// an equal hash key. A tag that the source does not have counts as empty.
     #[must_use]
     pub fn manner(&self, source: &Source) -> Manner {
-        let value = |name: &String| match name.as_str() {
-            "__source__" => source.source.as_str(),
-            _ => source.tags.iter().find(|(tag, _)| tag == name).map_or("", |(_, value)| value),
-        };
+        let value = |name: &String| sharding::tag(name, source).unwrap_or_default();
         let key = (!self.shard_by.is_empty()).then(|| {
             let values: Vec<_> = self.shard_by.iter().map(value).collect();
             format!("{:032x}", u128::from_be_bytes(Md5::digest(values.join("_")).into()))
         });
         Manner { key, priority: self.priority }
+    }
+
+    /// How the records of that source are told apart, where fields of theirs choose the shard.
+    #[must_use]
+    pub fn sharding(&self, source: &Source) -> Option<Sharding> {
+        Sharding::new(&self.shard_by, source)
     }
 
     /// Whether something may be sent at `now`.

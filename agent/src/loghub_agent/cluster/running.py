@@ -164,9 +164,7 @@ class Agent:
             outcomes=collects.catalog.outcomes(),
             matches=collects.plan.matches,
             troubles=collects.troubles(),
-            asked=optins.report(
-                collects.inventory.residents(), collects.hear, collects.unreadable()
-            ),
+            asked=optins.report(collects.inventory.residents(), collects.hear, collects.failing()),
             errors=sentences,
             numbers=self._figures.look(collects.stats, time.time()),
             written=collects.catalog.written(),

@@ -46,7 +46,18 @@ _FILTERS: Final = {
     "ExcludeEnv",
     "IncludeContainerLabel",
     "ExcludeContainerLabel",
+    "IncludeLabel",
+    "ExcludeLabel",
 }
+_LEGACY_FILTERS: Final = {
+    "dockerIncludeLabel": "IncludeContainerLabel",
+    "dockerExcludeLabel": "ExcludeContainerLabel",
+    "dockerIncludeEnv": "IncludeEnv",
+    "dockerExcludeEnv": "ExcludeEnv",
+}
+_NAMESPACE: Final = "io.kubernetes.pod.namespace"
+_CONTAINER: Final = "io.kubernetes.container.name"
+"""Labels that the kubelet gives every container."""
 _READ: Final = ("input_container_stdio", "input_file")
 
 
@@ -118,6 +129,9 @@ def _legacy_files(detail: Document) -> Document:
         "EnableContainerDiscovery": bool(detail.get("dockerFile")),
         "ContainerFilters": dict((detail.get("advanced") or {}).get("k8s") or {}),
     }
+    for theirs, ours in _LEGACY_FILTERS.items():
+        if detail.get(theirs):
+            made["ContainerFilters"][ours] = detail[theirs]
     for theirs, ours in (("maxDepth", "MaxDirSearchDepth"), ("fileEncoding", "FileEncoding")):
         if theirs in detail:
             made[ours] = detail[theirs]
@@ -251,22 +265,52 @@ def _selector(found: Document, where: str, into: resources.Import) -> Document:
     made: Document = {}
     rest = dict(found)
     at = f"{where}.ContainerFilters"
+    for short in ("IncludeLabel", "ExcludeLabel"):
+        if short in rest:
+            rest[short.replace("Label", "ContainerLabel")] = rest.pop(short)
+    _by_container_labels(rest, made, at, into)
     if pattern := str(rest.pop("K8sNamespaceRegex", "")):
-        names, like = resources.exact(pattern), resources.glob(pattern)
-        if names or like:
-            made["namespaces"] = {"names": names} if names else {"patterns": [like]}
-        else:
-            into.note(f"{at}.K8sNamespaceRegex", f"{pattern!r}: only names and NAME* are known")
+        _namespaces(pattern, made, resources.Place(into, f"{at}.K8sNamespaceRegex"))
     if pattern := str(rest.pop("K8sContainerRegex", "")):
         if names := resources.exact(pattern):
             made["containerNames"] = names
         else:
-            into.note(f"{at}.K8sContainerRegex", f"{pattern!r}: containers are chosen by name")
+            into.widened(f"{at}.K8sContainerRegex", f"{pattern!r}: containers are chosen by name")
     if labels := _labels(rest, at, into):
         made["podLabels"] = labels
-    for key in rest:
-        into.note(f"{at}.{key}", "pods are chosen by labels and annotations, containers by name")
+    for key in (key for key in rest if rest[key]):
+        into.widened(f"{at}.{key}", "pods are chosen by labels and annotations, containers by name")
     return made
+
+
+def _namespaces(pattern: str, made: Document, place: resources.Place) -> None:
+    names, like = resources.exact(pattern), resources.glob(pattern)
+    if name := resources.plain(pattern):
+        names = [name]
+        place.note(f"{name!r} is taken as the name; theirs takes all that contain it")
+    if names or like:
+        made["namespaces"] = {"names": names} if names else {"patterns": [like]}
+    else:
+        place.widened(f"{pattern!r}: only names and NAME* are known")
+
+
+def _by_container_labels(
+    rest: Document, made: Document, where: str, into: resources.Import
+) -> None:
+    """Container labels that the kubelet gives are namespaces and names; no other is known here."""
+    for key, ours, spaces in (
+        ("IncludeContainerLabel", "containerNames", "names"),
+        ("ExcludeContainerLabel", "excludeContainerNames", "exclude"),
+    ):
+        for label, value in dict(rest.pop(key, None) or {}).items():
+            text = str(value)
+            values = resources.exact(text) if text.startswith("^") else [text]
+            if not all(values) or label not in {_NAMESPACE, _CONTAINER}:
+                into.widened(f"{where}.{key}: {label}", "labels of containers are not known here")
+            elif label == _CONTAINER:
+                made.setdefault(ours, []).extend(values)
+            else:
+                made.setdefault("namespaces", {}).setdefault(spaces, []).extend(values)
 
 
 def _labels(rest: Document, where: str, into: resources.Import) -> Document:
@@ -275,7 +319,8 @@ def _labels(rest: Document, where: str, into: resources.Import) -> Document:
     exclude = dict(rest.pop("ExcludeK8sLabel", None) or {})
     terms = []
     if len(include) > 1:
-        into.note(f"{where}.IncludeK8sLabel", "any of several labels: make one LogConfig of each")
+        why = "any of several labels: make one LogConfig of each"
+        into.widened(f"{where}.IncludeK8sLabel", why)
         include = {}
     for labels, operator in ((include, "In"), (exclude, "NotIn")):
         for key, value in labels.items():
@@ -285,7 +330,8 @@ def _labels(rest: Document, where: str, into: resources.Import) -> Document:
             if values:
                 terms.append({"key": key, "operator": operator, "values": values})
             else:
-                into.note(f"{where}: label {key}", f"{value!r}: labels are compared by their value")
+                why = f"{value!r}: labels are compared by their value"
+                into.widened(f"{where}: label {key}", why)
     return {"matchExpressions": terms} if terms else {}
 
 
@@ -343,7 +389,7 @@ def _delimiter(found: Document) -> Document | None:
 
 
 def _timestamp(found: Document) -> Document | None:
-    key, form = found.get("SourceKey"), found.get("SourceFormat")
+    key, form = found.get("SourceKey"), found.get("SourceFormat") or found.get("Format")
     if not key or not form:
         return None
     zone = str(found.get("SourceTimezone") or "").removeprefix("GMT")
@@ -351,9 +397,26 @@ def _timestamp(found: Document) -> Document | None:
 
 
 def _filter(found: Document) -> Document | None:
-    include, exclude = found.get("Include") or {}, found.get("Exclude") or {}
+    keys, patterns = found.get("FilterKey") or [], found.get("FilterRegex") or []
+    include = dict(zip(keys, patterns, strict=False)) | dict(found.get("Include") or {})
+    exclude = found.get("Exclude") or {}
     chosen = ({"include": include} if include else {}) | ({"exclude": exclude} if exclude else {})
     return {"processors": [{"filter": chosen}]} if chosen else None
+
+
+def _mask(found: Document) -> Document | None:
+    """What stands between a beginning and the end of its value; ours masks the first group."""
+    before = found.get("ContentPatternBeforeReplacedString") or found.get("RegexBegin") or ""
+    content = found.get("ReplacedContentPattern") or found.get("RegexContent")
+    key, method = found.get("SourceKey"), str(found.get("Method") or "const").lower()
+    if not key or not content or method not in {"const", "md5"}:
+        return None
+    mask: Document = {"key": key, "pattern": f"{before}({content})"}
+    if method == "md5":
+        mask["with"] = "MD5"
+    elif text := found.get("ReplacingString") or found.get("ReplaceString"):
+        mask["replacement"] = str(text)
+    return {"processors": [{"mask": mask}]}
 
 
 def _drop(found: Document) -> Document | None:
@@ -380,6 +443,9 @@ _PROCESSORS: Final[Mapping[str, Callable[[Document], Document | None]]] = {
     "processor_json": _json,
     "processor_parse_delimiter_native": _delimiter,
     "processor_parse_timestamp_native": _timestamp,
+    "processor_strptime": _timestamp,
+    "processor_desensitize_native": _mask,
+    "processor_desensitize": _mask,
     "processor_filter_regex_native": _filter,
     "processor_filter_regex": _filter,
     "processor_drop": _drop,

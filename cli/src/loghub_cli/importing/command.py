@@ -24,7 +24,8 @@ def run(options: argparse.Namespace) -> int:
     if not into.objects:
         _say(into)
         raise errors.CliError("Nothing could be mapped; the notes above say why.")
-    if not any(each["kind"] == "LogProject" for each in into.objects):
+    stores = [each["spec"] for each in into.objects if each["kind"] == "LogStore"]
+    if any(each["projectRef"] == {"name": into.project} for each in stores):
         into.add_project(into.project)
     order = ("LogProject", "LogStore", "LogConfig", "ClusterLogConfig")
     into.objects.sort(key=lambda each: order.index(each["kind"]))

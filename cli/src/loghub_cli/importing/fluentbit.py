@@ -46,6 +46,8 @@ def classic(text: str) -> Iterator[Section]:
     kind, keys = "", dict[str, list[str]]()
     for line in text.splitlines():
         bare = line.strip()
+        if bare.lower().startswith("@include "):
+            yield Section("INCLUDE", {"path": (bare.split(None, 1)[1],)})
         if not bare or bare.startswith(("#", "@")):
             continue
         if found := _SECTION.fullmatch(bare):
@@ -85,6 +87,8 @@ def translate(sections: list[Section], into: resources.Import) -> None:
         elif each.kind == "OUTPUT":
             where = f"[OUTPUT] {each.one('name')}"
             into.note(where, "lines go to the LogStore of their input; forward them from there")
+        elif each.kind == "INCLUDE":
+            into.note(f"@INCLUDE {each.one('path')}", "give the included file too, with its own -f")
         elif each.kind == "SERVICE" or each.kind.startswith("MULTILINE"):
             into.note(f"[{each.kind}]", "settings of the collector; see CollectionAgent")
 
@@ -128,7 +132,7 @@ def _selector(paths: list[str], excluded: str, where: str, into: resources.Impor
     for path in paths:
         pod, namespace, container = _parts(path)
         if pod != "*":
-            into.note(f"{where}: pod {pod}", "pods are chosen by labels: write spec.selector")
+            into.widened(f"{where}: pod {pod}", "pods are chosen by labels: write spec.selector")
         if namespace != "*":
             key = "patterns" if "*" in namespace else "names"
             spaces.setdefault(key, []).append(namespace)
@@ -141,7 +145,7 @@ def _selector(paths: list[str], excluded: str, where: str, into: resources.Impor
         elif container != "*":
             made.setdefault("excludeContainerNames", []).append(container)
         else:
-            into.note(f"{where}: exclude_path {path}", "pods are left out by their labels")
+            into.widened(f"{where}: exclude_path {path}", "pods are left out by their labels")
     return ({"namespaces": spaces} if spaces else {}) | made
 
 
@@ -161,7 +165,10 @@ def _parts(path: str) -> tuple[str, str, str]:
 
 def _lines(names: str, made: Document, where: str, into: resources.Import) -> None:
     for name in filter(None, (each.strip().lower() for each in names.split(","))):
-        if preset := _PRESETS.get(name):
+        preset = _PRESETS.get(name)
+        if preset and made.get("multiline", {"preset": preset}) != {"preset": preset}:
+            into.note(f"{where}: parser {name}", "a LogConfig has one multiline rule")
+        elif preset:
             made["multiline"] = {"preset": preset}
         elif name not in _RUNTIMES:
             into.note(f"{where}: parser {name}", "write spec.multiline by its patterns")
@@ -203,8 +210,7 @@ def _grep(found: Section, where: str, into: resources.Import) -> Document:
             if key.startswith("$"):
                 into.note(f"{where}: {key}", "Kubernetes' names are chosen by spec.selector")
             else:
-                field = "content" if key == "log" else key
-                made.setdefault(ours, {})[field] = pattern.strip()
+                made.setdefault(ours, {})[_field(key)] = pattern.strip()
     return {"filter": made} if made else {}
 
 
@@ -214,15 +220,20 @@ def _modify(found: Section, where: str, into: resources.Import) -> Iterator[Docu
             old, _, new = value.partition(" ")
             match key:
                 case "remove" | "remove_key":
-                    yield {"remove": [old]}
+                    yield {"remove": [_field(old)]}
                 case "rename" | "hard_rename":
-                    yield {"rename": {old: new.strip()}}
+                    yield {"rename": {_field(old): new.strip()}}
                 case "add" | "set" | "record":
                     yield {"add": {old: new.strip()}}
                 case "name" | "match" | "alias":
                     pass
                 case _:
                     into.note(f"{where}: {key} {value}", "has no counterpart")
+
+
+def _field(name: str) -> str:
+    """The line is `log` there."""
+    return "content" if name == "log" else name
 
 
 def _parser(found: Section | None, name: str, made: Document, into: resources.Import) -> None:

@@ -98,7 +98,7 @@ def _choose(found: Document, *, keep: bool, selector: Document, place: resources
         _guessed(label, place)
         selector.setdefault("podLabels", {}).setdefault("matchExpressions", []).append(term)
     else:
-        place.note(f"{'keep' if keep else 'drop'} by {source} =~ {regex!r} has no counterpart")
+        place.widened(f"{'keep' if keep else 'drop'} by {source} =~ {regex!r} has no counterpart")
 
 
 def _guessed(label: str, place: resources.Place) -> None:
@@ -183,8 +183,10 @@ def _drop(stage: Mapping[str, Any], made: Document, place: resources.Place) -> N
     source, pattern = stage.get("source"), stage.get("expression")
     if value := stage.get("value"):
         pattern = f"^{re.escape(str(value))}$"
-    if not pattern or isinstance(source, list):
-        place.note("only an expression or value, of one source or the line, is known")
+    more = {"older_than", "longer_than"} & set(stage)
+    if not pattern or isinstance(source, list) or more:
+        # All of a stage's conditions must hold there: one alone would drop more.
+        place.note("only an expression or value alone, of one source or the line, is known")
         return
     _process(made, {"filter": {"exclude": {str(source or "content"): str(pattern)}}})
 

@@ -12,6 +12,11 @@ MAX_NAME: Final = 63
 
 Document = dict[str, Any]
 
+_ORDER: Final = (
+    *("logStoreRef", "mode", "input", "selector", "multiline", "parser", "onParseError"),
+    *("time", "processors", "tags"),
+)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Note:
@@ -32,6 +37,13 @@ class Import:
     """The LogProject that stores belong to, where the source does not say one."""
     objects: list[Document] = dataclasses.field(default_factory=list)
     notes: list[Note] = dataclasses.field(default_factory=list)
+    wide: bool = False
+    """Whether the config that is being made takes more than its source."""
+
+    def widened(self, where: str, why: str) -> None:
+        """Say that a choice of containers is left out: the config collects nothing by itself."""
+        self.note(where, f"{why}; without it more is taken: made with mode Preview")
+        self.wide = True
 
     def note(self, where: str, why: str) -> None:
         """Say that something is left out."""
@@ -54,11 +66,19 @@ class Import:
 
     def add_config(self, name: str, spec: Document, namespace: str = "") -> str:
         """A LogConfig."""
-        return self._add("LogConfig", name_of(name), namespace or self.namespace, spec)
+        return self._add("LogConfig", name_of(name), namespace or self.namespace, self._of(spec))
 
     def add_cluster_config(self, name: str, spec: Document) -> str:
         """A ClusterLogConfig, whose LogStore is of the import's namespace."""
-        return self._add("ClusterLogConfig", name_of(name), "", spec)
+        return self._add("ClusterLogConfig", name_of(name), "", self._of(spec))
+
+    def _of(self, spec: Document) -> Document:
+        """The spec in the order in which a person writes one."""
+        if self.wide:
+            spec = spec | {"mode": "Preview"}
+        self.wide = False
+        known = [key for key in _ORDER if key in spec]
+        return {key: spec[key] for key in (*known, *(key for key in spec if key not in _ORDER))}
 
     def _add(self, kind: str, name: str, namespace: str, spec: Document) -> str:
         metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
@@ -87,6 +107,10 @@ class Place:
         """Say that what is here is left out."""
         self.into.note(self.where, why)
 
+    def widened(self, why: str) -> None:
+        """Say that a choice of containers that is here is left out."""
+        self.into.widened(self.where, why)
+
 
 def name_of(text: str) -> str:
     """A name that Kubernetes takes, as near to `text` as can be."""
@@ -104,6 +128,11 @@ def exact(pattern: str) -> list[str]:
     found = _LIST.fullmatch(pattern)
     texts = (found.group(1) or found.group(2)) if found else ""
     return texts.replace("\\.", ".").split("|") if texts else []
+
+
+def plain(pattern: str) -> str:
+    """The pattern itself where it is a name; it means every text that contains it."""
+    return pattern if re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", pattern) else ""
 
 
 def glob(pattern: str) -> str:

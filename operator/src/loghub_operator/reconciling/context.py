@@ -58,6 +58,8 @@ class Settings:
     """Other collectors whose keys on pods the agents read too."""
     project_services: bool = False
     """Whether each bundled project gets a Service of its own name."""
+    project_services_tls: bool = False
+    """Whether the bundled service speaks TLS, and those Services pass it on."""
     key_grace_seconds: float = 3600.0
     """How long a rotated key works on: applications read their Secret at a start only."""
 
@@ -101,6 +103,8 @@ class Context:
     """Log services that do not answer."""
     pace: pacing.Pace = dataclasses.field(default_factory=pacing.Pace)
     """Of writes that nobody waits for."""
+    untainted: set[str] = dataclasses.field(default_factory=set)
+    """Uids of nodes that need no look for a start-up taint any more."""
     _root: tuple[float, Credentials] | None = None
     _unsure: set[queueing.Key] = dataclasses.field(default_factory=set)
 
@@ -215,6 +219,36 @@ class Context:
             credentials=f"loghub-key-{credentials}",
         )
 
+    async def trust(self, spec: projects.LogProjectSpec, namespace: str) -> links.Trust:
+        """How a project's service is to be reached, from the Secrets that it names.
+
+        Raises:
+            NotReadyError: a Secret is not there, or lacks something.
+        """
+        url = spec.service.url
+        if url is None:
+            return links.Trust()
+        found: dict[str, str] = {}
+        for field, reference, names in (
+            ("caBundleRef", url.ca_bundle_ref, ("ca.crt",)),
+            ("clientCertRef", url.client_cert_ref, ("tls.crt", "tls.key")),
+        ):
+            if reference is None:
+                continue
+            where = f"Secret {namespace}/{reference.name} (spec.service.url.{field})"
+            texts = await self.secret(reference.name, namespace)
+            if texts is None:
+                raise NotReadyError("CredentialsNotFound", f"{where} does not exist. Create it.")
+            if not all(texts.get(name) for name in names):
+                raise NotReadyError("CredentialsIncomplete", f"{where} needs {' and '.join(names)}")
+            found |= {name: texts[name] for name in names}
+        return links.Trust(
+            authority=found.get("ca.crt", ""),
+            certificate=found.get("tls.crt", ""),
+            key=found.get("tls.key", ""),
+            proxy=url.proxy,
+        )
+
     @contextlib.asynccontextmanager
     async def remote(self, project: Object) -> AsyncIterator[Client]:
         """A client of a project's service with the operator's rights.
@@ -243,8 +277,11 @@ class Context:
             version="V1" if where.signature == "V1" else "V4",
             region=where.region,
         )
-        trust = links.Trust()
-        session = await self.services.session(trust)
+        trust = await self.trust(spec, namespace)
+        try:
+            session = await self.services.session(trust)
+        except links.TrustError as fault:
+            raise NotReadyError("TrustInvalid", f"{fault}. Correct the Secret.") from fault
         noting = self._noting((endpoint.origin(where.project), trust))
         async with noting, Client(endpoint, key, session=session) as client:
             yield client

@@ -5,6 +5,7 @@ good as its agent, and `optins` makes the fields of a LogConfig of it.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -89,25 +90,40 @@ def _faults(form: Form) -> Iterator[str]:
             yield f"{path[:80]!r} is no absolute path without '.' and '..': correct it."
     if form.parser and form.parser not in _PARSERS:
         yield f"{form.parser[:80]!r} is none of the parsers {', '.join(_PARSERS)}."
-    if form.multiline and not _is_preset(form.multiline):
-        joiner, colon, pattern = form.multiline.partition(":")
-        if not colon or joiner not in _JOINERS:
-            yield f"{form.multiline[:80]!r} is no preset and no pattern of a line."
-        yield from _pattern_faults("multiline", pattern)
+    joiner, colon, first = form.multiline.partition(":")
+    if form.multiline and not _is_preset(form.multiline) and (not colon or joiner not in _JOINERS):
+        yield f"{form.multiline[:80]!r} is no preset and no pattern of a line."
     if len(form.include) + len(form.exclude) > MAX_FILTERS:
         yield f"it has over {MAX_FILTERS} patterns that leave lines out."
-    for pattern in (*form.include, *form.exclude):
-        yield from _pattern_faults("filter", pattern)
+    for pattern in (*([first] if colon else ()), *form.include, *form.exclude):
+        if not 0 < len(pattern) <= _MAX_PATTERN or not pattern.isprintable():
+            yield f"{pattern[:80]!r} is no pattern of 1 to {_MAX_PATTERN} characters."
 
 
-def _pattern_faults(field: str, pattern: str) -> Iterator[str]:
-    if not 0 < len(pattern) <= _MAX_PATTERN:
-        yield f"a pattern has {len(pattern)} characters, and 1 to {_MAX_PATTERN} are possible."
-        return
+def judged(form: Form) -> tuple[Form, list[str]]:
+    """The form without the patterns that are none, and a sentence about each of those."""
+    first = "" if _is_preset(form.multiline) else form.multiline.partition(":")[2]
+    given = (("multiline", first), *(("filter", each) for each in (*form.include, *form.exclude)))
+    faults = [fault for field, each in given if each and (fault := _pattern_fault(field, each))]
+    if not faults:
+        return form, []
+    clean = Form(
+        form.files,
+        form.parser,
+        "" if first and _pattern_fault("multiline", first) else form.multiline,
+        tuple(each for each in form.include if not _pattern_fault("filter", each)),
+        tuple(each for each in form.exclude if not _pattern_fault("filter", each)),
+    )
+    return clean, faults
+
+
+@functools.lru_cache(maxsize=4096)
+def _pattern_fault(field: str, pattern: str) -> str:
     try:
-        compiling.check_pattern(field, pattern)
+        compiling.check_pattern(f"the pattern of {field}", pattern)
     except compiling.InvalidError as broken:
-        yield str(broken)
+        return str(broken)
+    return ""
 
 
 def _is_preset(word: str) -> bool:

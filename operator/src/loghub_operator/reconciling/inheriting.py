@@ -54,7 +54,8 @@ def read(annotations: Mapping[str, str]) -> tuple[Inherited, list[str]]:
     if fault := forming.fault(forming.Form(parser=parser)):
         faults.append(f"{PREFIX}parser does not work: {fault}")
         parser = ""
-    if fault := forming.fault(forming.Form(multiline=first)):
+    wanted = forming.Form(multiline=first)
+    for fault in filter(None, (forming.fault(wanted), *forming.judged(wanted)[1])):
         faults.append(f"{PREFIX}multiline does not work: {fault}")
         first = ""
     tags: dict[str, str] = {}

@@ -108,6 +108,9 @@ async def _decide(ctx: context.Context) -> dict[_Place, _Wanted]:
             sentence = f"{each.key} asks for {what}: {fault}"
             await _refuse(ctx, each, sentence)
             continue
+        for wrong in forming.judged(each.form)[1]:
+            words = f"{each.key} does not work in full: {wrong} It is left out, the rest works."
+            await _warn(ctx, each, "InvalidOptIn", words)
         place = each.namespace, grant.store, each.form
         alike[place[:2]].append(each)
         wanted.setdefault(place, _Wanted(grant, [], alike[place[:2]])).opt_ins.append(each)
@@ -119,9 +122,13 @@ async def _refuse(ctx: context.Context, each: granting.OptIn, sentence: str) -> 
         found = ctx.cache.get(kinds.NAMESPACE, each.namespace)
         if found is not None:
             await ctx.events.warn_once(kinds.NAMESPACE, found, "OptInRefused", sentence)
+    await _warn(ctx, each, "OptInRefused", sentence)
+
+
+async def _warn(ctx: context.Context, each: granting.OptIn, reason: str, sentence: str) -> None:
     for name, uid in each.pods:
         about = {"metadata": {"name": name, "namespace": each.namespace, "uid": uid}}
-        await ctx.events.warn_once(kinds.POD, about, "OptInRefused", sentence)
+        await ctx.events.warn_once(kinds.POD, about, reason, sentence)
 
 
 async def _tell_problems(ctx: context.Context) -> None:
@@ -161,7 +168,7 @@ async def _ensure(
     if granting.ANNOTATION not in wanted.grant.via:
         inherited = inheriting.NOTHING
     spec: dict[str, Any] = {"logStoreRef": {"name": store}, "selector": _selector(wanted)}
-    spec |= forming.fields(inherited.over(form))
+    spec |= forming.fields(inherited.over(forming.judged(form)[0]))
     if inherited.tags:
         spec["tags"] = {"static": dict(inherited.tags)}
     known = ctx.cache.get(kinds.CONFIG, name, namespace)

@@ -74,7 +74,8 @@ async def _provision(
     if spec.service.bundled is None and spec.credentials_secret_ref is not None:
         namespace = found["metadata"]["namespace"]
         key = await ctx.key(spec.credentials_secret_ref.name, namespace)
-        await _agents_key(ctx, where, key.access_key_id, key.access_key_secret)
+        data = {"accessKeyId": key.access_key_id, "accessKeySecret": key.access_key_secret}
+        await _agents_key(ctx, where, data | (await ctx.trust(spec, namespace)).texts())
     ready = conditions.true("Ready", "Provisioned", f"Project {where.project} is ready.")
     await ctx.set_status(kinds.PROJECT, found, [ready], **status)
 
@@ -142,7 +143,7 @@ async def _bundled_key(
             "ownerReferences": [_owner(found)],
         }
         await ctx.cluster.apply(kinds.SECRET, {"metadata": metadata, "stringData": data})
-    await _agents_key(ctx, where, ident, secret)
+    await _agents_key(ctx, where, {"accessKeyId": ident, "accessKeySecret": secret})
     retired = await _retire(ctx, client, known - {ident}, before)
     if retired.keys() - (before.get("retired") or {}).keys():
         sentence = f"Key {ident} is in Secret {secret_name}; the one before works on for a while."
@@ -171,10 +172,7 @@ async def _retire(
     return retired
 
 
-async def _agents_key(
-    ctx: context.Context, where: compiling.Target, ident: str, secret: str
-) -> None:
-    data = {"accessKeyId": ident, "accessKeySecret": secret}
+async def _agents_key(ctx: context.Context, where: compiling.Target, data: dict[str, str]) -> None:
     if await ctx.secret(where.credentials, ctx.settings.namespace) != data:
         metadata = await ctx.owned_metadata(where.credentials)
         metadata["labels"] = {"loghub.dev/credentials": "true"}  # what agents watch

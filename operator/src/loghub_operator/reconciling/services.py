@@ -28,7 +28,10 @@ async def ensure(ctx: context.Context, project: str) -> str:
     there = await ctx.cluster.get(kinds.SERVICE, project, namespace)
     if there is not None and not _ours(there):
         return ""
-    wanted = {"selector": _SELECTOR, "ports": [_port("http", 80)]}
+    ports = [_port("http", 80)]
+    if ctx.settings.project_services_tls:
+        ports.append(_port("https", 443))
+    wanted = {"selector": _SELECTOR, "ports": ports}
     if there is None or not _same(there.get("spec") or {}, wanted):
         metadata = await ctx.owned_metadata(project)
         metadata["labels"] = {LABEL: "true"}

@@ -4,7 +4,7 @@ Fields that Kubernetes defines itself (tolerations, affinity, resources) are pas
 API server judges them when the DaemonSet is applied.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import pydantic
 
@@ -40,6 +40,23 @@ class Limits(model.Model):
     )
 
 
+STARTUP_TAINT: Final = f"{model.GROUP}/agent-not-ready"
+"""The key of the taint that nodes are registered with, whatever its value and effect."""
+
+
+class StartupTaint(model.Model):
+    """Nodes that take workloads only once their agent is ready."""
+
+    remove: bool = pydantic.Field(
+        default=False,
+        description=f"Take the taint {STARTUP_TAINT} off a node when its agent is ready. Nodes are "
+        "registered with it by whoever makes them; the operator needs rights on nodes for it.",
+    )
+    timeout_seconds: Annotated[int, pydantic.Field(ge=10, le=86400)] = pydantic.Field(
+        default=600, description="After that, from the node's creation, it is taken off anyway."
+    )
+
+
 class CollectionAgentSpec(model.Model):
     """The spec of a CollectionAgent."""
 
@@ -54,6 +71,7 @@ class CollectionAgentSpec(model.Model):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     update_strategy: UpdateStrategy = UpdateStrategy()
     limits: Limits = Limits()
+    startup_taint: StartupTaint = StartupTaint()
     host_access: Literal["Files", "Logs"] = pydantic.Field(
         default="Files",
         description="Files: the node's file system, read-only, for inputs that are files. Logs: no "

@@ -14,6 +14,15 @@ class Bundled(model.Model):
 class Url(model.Model):
     """Any service that speaks the API."""
 
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=model.rules(
+            (
+                "!(has(self.caBundleRef) || has(self.clientCertRef)) || "
+                "self.endpoint.startsWith('https://')",
+                "caBundleRef and clientCertRef need an endpoint that begins with https://",
+            )
+        )
+    )
     endpoint: Annotated[
         str,
         pydantic.Field(
@@ -30,6 +39,28 @@ class Url(model.Model):
     project_in: Literal["Host", "Header"] = "Host"
     signature: Literal["V1", "V4"] = "V4"
     region: Annotated[str, pydantic.Field(min_length=1, max_length=64)] = "loghub"
+    ca_bundle_ref: model.LocalReference | None = pydantic.Field(
+        default=None,
+        description="Secret with `ca.crt`: the authorities, in PEM, that the endpoint is trusted "
+        "by instead of the system's.",
+    )
+    client_cert_ref: model.LocalReference | None = pydantic.Field(
+        default=None,
+        description="Secret of type kubernetes.io/tls: what the endpoint knows its clients by.",
+    )
+    proxy: Annotated[
+        str,
+        pydantic.Field(
+            max_length=512,
+            description="http://host[:port] of a proxy between here and the endpoint.",
+            json_schema_extra=model.rules(
+                (
+                    r"self == '' || self.matches('^http://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$')",
+                    "must be of the form http://host[:port]",
+                )
+            ),
+        ),
+    ] = ""
 
 
 class Cloud(model.Model):

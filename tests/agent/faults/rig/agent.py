@@ -27,6 +27,8 @@ class Agent:
         self.log = home / "agent.log"
         self._admin = ingest.free_port()
         self._flags: list[str] = []
+        self._before = 0
+        """Characters that its log had when it was started last."""
         self.process: subprocess.Popen[bytes] | None = None
         self.peak_kib = 0
         for folder in (self.pods, home / "pipelines"):
@@ -67,6 +69,7 @@ spec:
         command += [str(self.home / "credentials.yaml"), "--state", str(self.state)]
         command += ["--pods-dir", str(self.pods), "--node-name", "node-1"]
         command += ["--admin-listen", f"127.0.0.1:{self._admin}", *self._flags]
+        self._before = len(self.log.read_text()) if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log, env=dict(os.environ))
 
@@ -92,7 +95,7 @@ spec:
         process = self.process
         assert process is not None
         # While the interpreter starts a signal ends it as it ends any program.
-        until("it runs", lambda: process.poll() is not None or self._answers())
+        until("it runs", lambda: process.poll() is not None or self.answers())
         self.alive()
         process.terminate()
         return process.wait(timeout=END_SECONDS)
@@ -102,7 +105,8 @@ spec:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/metrics", timeout=5) as page:
             return str(page.read().decode())
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it runs and says so."""
         try:
             return bool(self.metrics())
         except OSError:
@@ -117,8 +121,8 @@ spec:
         return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(start))
 
     def until_said(self, words: str) -> None:
-        """Wait until its log says so; a scrape makes it look at the core at once."""
-        until(words, lambda: self.metrics() and words in self.log.read_text())
+        """Wait until its log says so since its start; a scrape makes it look at once."""
+        until(words, lambda: self.answers() and words in self.log.read_text()[self._before :])
 
 
 def until(

@@ -23,6 +23,8 @@ CLOCK = "400 RequestTimeExpired"
 PARAMETER = "400 ParameterInvalid"
 BAD_BODY = "400 PostBodyInvalid"
 TOGETHER = "answers held back until several requests wait for one"
+HALF_CLOSED = "its sending half closed at once, while it goes on reading"
+SILENT = "all is read and nothing ever answered"
 CLOSED = "closed before a byte is read"
 
 _CHUNK = 16384
@@ -90,8 +92,17 @@ class Proxy:
             self.faults += mode != PASS
             if mode in _ANSWERS:
                 self._answer(client, _ANSWERS[mode])
+            elif mode in (HALF_CLOSED, SILENT):
+                self._take(client, mode)
             elif mode != CLOSED:
                 self._pass_on(client, mode)
+
+    @staticmethod
+    def _take(client: socket.socket, mode: str) -> None:
+        if mode == HALF_CLOSED:
+            client.shutdown(socket.SHUT_WR)
+        while client.recv(_CHUNK):
+            pass
 
     @staticmethod
     def _answer(client: socket.socket, answer: bytes) -> None:

@@ -23,6 +23,7 @@ pub mod nginx;
 pub mod pattern;
 pub mod processors;
 pub mod spec;
+pub mod splitter;
 pub mod syslog;
 pub mod template;
 pub mod time;

@@ -7,6 +7,7 @@ use regex::bytes;
 
 use super::fault::Fault;
 use super::fields::{Fields, Names, Text};
+use super::splitter::Splitter;
 
 /// Bytes of memory that one pattern may need, compiled and while it runs; users' patterns need a
 /// few kilobytes.
@@ -56,6 +57,8 @@ pub fn search_bytes(pattern: &str, what: &str) -> Result<bytes::Regex, String> {
 pub struct Groups {
     full: regex::Regex,
     ascii: Option<bytes::Regex>,
+    /// Where one walk finds the same in ASCII.
+    splitter: Option<Splitter>,
     /// The key of each group but the whole match.
     keys: Vec<Option<Text>>,
 }
@@ -65,6 +68,7 @@ pub struct Groups {
 pub struct Locations {
     full: regex::CaptureLocations,
     ascii: Option<bytes::CaptureLocations>,
+    walked: Vec<(usize, usize)>,
 }
 
 impl Groups {
@@ -98,7 +102,9 @@ impl Groups {
                 "{what} has no group that becomes a field; put one in parentheses"
             ));
         }
-        Ok(Self { full, ascii: ascii(pattern), keys })
+        let splitter = Splitter::new(pattern).filter(|each| each.groups() == groups);
+        let ascii = if splitter.is_none() { ascii(pattern) } else { None };
+        Ok(Self { full, ascii, splitter, keys })
     }
 
     /// Renames the groups: grok names them by number to keep any character out of the pattern.
@@ -126,6 +132,7 @@ impl Groups {
         Locations {
             full: self.full.capture_locations(),
             ascii: self.ascii.as_ref().map(bytes::Regex::capture_locations),
+            walked: Vec::new(),
         }
     }
 
@@ -134,6 +141,13 @@ impl Groups {
     /// # Errors
     /// There is no match, or it has too many groups.
     pub fn fields(&self, line: &str, space: &mut Locations, out: &mut Fields) -> Result<(), Fault> {
+        if let Some(splitter) = self.splitter.as_ref().filter(|_| line.is_ascii()) {
+            let found = &mut space.walked;
+            if !splitter.split(line.as_bytes(), found) {
+                return Err(Fault::NoMatch);
+            }
+            return self.push(|group| found.get(group - 1).copied(), out);
+        }
         match (&self.ascii, &mut space.ascii) {
             (Some(pattern), Some(found)) if line.is_ascii() => {
                 pattern.captures_read(found, line.as_bytes()).ok_or(Fault::NoMatch)?;

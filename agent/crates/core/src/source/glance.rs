@@ -45,6 +45,11 @@ pub struct Glance {
 }
 
 impl Reader {
+    /// Closes what it follows until there is more of it; a glance has just said that nothing is.
+    pub fn rest(&mut self) {
+        self.chain.rest();
+    }
+
     /// How it looks; None where a glance says too little: something is under way, several files are
     /// open, a link may lead elsewhere, or the directory has changed only now.
     #[must_use]

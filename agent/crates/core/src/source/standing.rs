@@ -39,7 +39,7 @@ impl Reader {
     }
 
     fn holds_nothing(&self) -> bool {
-        self.batch.logs == 0 && self.waiting.is_none() && self.progress.place().1
+        self.batch.logs == 0 && self.waiting.is_empty() && self.progress.place().1
     }
 
     /// What to remember of it. The number comes first: what is acknowledged meanwhile may be in the

@@ -152,6 +152,7 @@ impl Head {
     pub fn sealed(&self, body: &[u8]) -> Sealed {
         Sealed {
             body: body.to_vec(),
+            key: None,
             compression: self.compression,
             raw_size: self.raw_size,
             logs: self.logs,

@@ -44,7 +44,7 @@ function isUnset(each) {
 
 function field(each, total, columns, doing) {
   const isColumn = columns.includes(each.name);
-  const count = each.many ? `${each.distinct}+` : String(each.distinct);
+  const count = each.many ? (each.distinct ? `${each.distinct}+` : "many") : String(each.distinct);
   const made = h("details", { open: open.has(each.name) },
     h("summary", {}, isolated(each.name.replace(/^__tag__:/, ""), [], { class: "field-name", title: each.name }),
       h("span", { class: "count", title: "Different values" }, count)),

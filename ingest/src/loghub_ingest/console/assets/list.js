@@ -131,7 +131,8 @@ export class List {
     const text = h("div", { class: "text" });
     if (this.view.look === "raw" || record.message !== null) this.#message(text, record);
     else this.#pairs(text, record);
-    return { element: h("div", { class: "record" }, focus, text), focus };
+    const pod = this.view.look === "raw" ? null : podOf(record);
+    return { element: h("div", { class: pod ? "record placed" : "record" }, focus, pod, text), focus };
   }
 
   #message(text, record) {
@@ -177,6 +178,22 @@ export class List {
     });
     return { element: h("tr", { class: "record" }, h("td", { class: "time" }, focus), cells), focus };
   }
+}
+
+const COLOURS = 6;
+const POD_CHARS = 15;
+
+/** Which pod wrote it, in a colour that is the pod's own wherever it is shown; null where none is said. */
+function podOf(record) {
+  const name = record.map.get("__tag__:_pod_name_");
+  if (!name) return null;
+  const container = record.map.get("__tag__:_container_name_") ?? "";
+  const where = `${record.map.get("__tag__:_namespace_") ?? ""}/${name} ${container}`.trim();
+  let hash = 2166136261;
+  for (const each of name) hash = Math.imul(hash ^ each.codePointAt(0), 16777619) >>> 0;
+  // Replicas differ at their end, kinds at their beginning.
+  const shown = name.length > POD_CHARS ? `${name.slice(0, POD_CHARS - 7)}…${name.slice(-6)}` : name;
+  return isolated(shown, [], { class: "pod", title: where, "data-colour": String(hash % COLOURS) });
 }
 
 /** What the times of these records do not share. */
