@@ -6,7 +6,7 @@ import lz4.block
 import pytest
 from confluent_kafka import Producer
 
-from loghub_ingest.kafka import address, frames, storage
+from loghub_ingest.kafka import address, frames, storage, transacting
 from loghub_ingest.storage import contract
 
 pytestmark = pytest.mark.brokers
@@ -76,3 +76,22 @@ async def test_foreign_record_in_the_topic_is_a_gap(opened, kafka):
     await opened.append(group(store, "after"))
     found = opened.entries(store, shard, opened.span(store, shard)[0], 10)
     assert [opened.read(each) for each in found] == [b"before", None, None, b"after"]
+
+
+async def test_id_that_another_replica_took_away_writes_nothing_any_more(opened, where):
+    store = opened.logstore("shop-project", "web")
+    [shard] = store.shards
+    paused = opened.transactor
+    ident = paused.prepare()
+    transacting.Transactor(address.read(where())).fence(ident)
+    with pytest.raises(contract.StorageFullError):
+        paused.write([opened.record(group(store, "too late"))])
+    opened.settle_shard(store, shard)
+    first, end = opened.span(store, shard)
+    assert all(opened.read(each) is None for each in opened.entries(store, shard, first, 100))
+    assert paused.prepare() != ident
+    [offset] = paused.write([opened.record(group(store, "under a new id"))])
+    opened.settle_shard(store, shard)
+    [entry, *_] = opened.entries(store, shard, shard.first_sequence + offset, 1)
+    assert opened.read(entry) == b"under a new id"
+    assert offset >= end - shard.first_sequence
