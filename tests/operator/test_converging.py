@@ -11,7 +11,7 @@ import copy
 from typing import Any
 from unittest import mock
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import imagined
@@ -101,6 +101,7 @@ MOVES = st.one_of(
     st.tuples(st.just("deliver"), st.tuples(WATCHES, st.integers(1, 4))),
     st.tuples(st.just("work"), st.lists(st.integers(0, 50), min_size=1, max_size=4)),
     st.tuples(st.just("work"), st.lists(st.integers(0, 50), min_size=1, max_size=4)),
+    st.tuples(st.just("rush"), st.sampled_from([kinds.REPORT.plural]) | WATCHES),
     st.tuples(st.just("faults"), st.tuples(FAULTS, FAULTS)),
     st.tuples(st.just("restart"), st.none()),
     st.tuples(st.just("rest"), st.none()),
@@ -126,6 +127,8 @@ async def move(world: World, what: str, how: Any) -> None:
         world.deliver(*how)
     elif what == "work":
         await world.work(how)
+    elif what == "rush":
+        await world.rush(how)
     elif what == "faults":
         world.api.plan, world.service.plan = list(how[0]), list(how[1])
     elif what == "restart":
@@ -134,6 +137,46 @@ async def move(world: World, what: str, how: Any) -> None:
         await world.settle()
 
 
+def _said(*, failed: bool) -> tuple[str, Any]:
+    return "put", _reported("a", "shop", "", failed)
+
+
+FIRST_CONFIG = (kinds.CONFIG, workloads.config("a", "shop", "a"))
+REPORTS, CONFIGURED = kinds.REPORT.plural, kinds.CONFIG.plural
+BACK_AND_FORTH = [
+    _said(failed=False),
+    ("rest", None),
+    _said(failed=True),
+    ("rush", REPORTS),
+    _said(failed=False),
+    ("rush", REPORTS),
+]
+"""A status is changed and changed back before its watch has told of the first change."""
+
+
+@example(BACK_AND_FORTH)
+# The first change is told of when the status is to become that again.
+@example([*BACK_AND_FORTH, ("deliver", (CONFIGURED, 1)), _said(failed=True), ("rush", REPORTS)])
+# The first change is written and its answer lost, and then it is to be as it was.
+@example(
+    [
+        *BACK_AND_FORTH[:3],
+        ("faults", (["after"], [])),
+        ("rush", REPORTS),
+        _said(failed=False),
+        ("rush", REPORTS),
+    ]
+)
+# A config is deleted and made again, and the watch has told of the end alone.
+@example(
+    [
+        ("rest", None),
+        ("remove", FIRST_CONFIG),
+        ("put", FIRST_CONFIG),
+        ("deliver", (CONFIGURED, 1)),
+        ("rush", REPORTS),
+    ]
+)
 @given(st.lists(MOVES, min_size=10, max_size=60))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_history_ends_in_the_state_that_a_fresh_operator_makes(moves):
@@ -151,6 +194,10 @@ def test_every_history_ends_in_the_state_that_a_fresh_operator_makes(moves):
             kind, *where = configs.origin(each)
             assert kind is not None
             assert (kind.plural, where[1], where[0]) in world.api.objects, "its config is gone"
+        for each, there in world.api.deletions:
+            kind, *where = configs.origin(each)
+            gone = kind is None or (kind.plural, where[1], where[0]) not in there
+            assert each["kind"] != kinds.PIPELINE.name or gone, "a running pipeline was stopped"
         made = [key for key in world.api.creations if key[0] == kinds.STORE.plural]
         removed = [how for what, how in moves if what == "remove" and how[0] == kinds.STORE]
         assert len(made) <= len(set(made)) + len(removed)

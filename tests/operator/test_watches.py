@@ -14,7 +14,7 @@ import time
 import pytest
 
 import proxying
-from loghub_operator import cache, events, kinds, reporting, running, watching
+from loghub_operator import cache, events, kinds, measuring, reporting, running, watching
 from loghub_operator import cluster as clusters
 from loghub_operator.reconciling import context, permitting
 from stage import workloads
@@ -185,11 +185,34 @@ async def test_api_server_that_is_restarted_is_followed_again(
     await follower.until("old", write("other")[1], there=False)
 
 
-async def test_lists_are_asked_for_by_us_and_name_nothing_to_kopf(follower, proxy, write):
-    path = kinds.CONFIG.path()
-    lists = [each for each in proxy.requests if each.startswith(f"GET {path}?")]
-    asked = [each for each in lists if "watch" not in each]
-    assert [each for each in asked if "limit" not in each and "fieldSelector" not in each] == []
+async def test_lists_are_taken_by_us_and_name_nothing_to_kopf(follower, proxy):
+    for kind in kinds.WATCHED:
+        lists = [each for each in proxy.requests if each.startswith(f"GET {kind.path()}?")]
+        lists = [each for each in lists if "watch=" not in each]
+        # Ours has a limit; kopf's is the only other one, and asks for a name that nothing has.
+        others = [each for each in lists if "limit=" not in each]
+        assert len(lists) > len(others)
+        assert set(others) == {f"GET {kind.path()}?fieldSelector=metadata.name%3D-"}
+
+
+def age_of(plural: str) -> float:
+    """The metric of a watch's age."""
+    [family] = measuring.WATCH_AGE.collect()
+    [found] = [each.value for each in family.samples if each.labels["kind"] == plural]
+    return float(found)
+
+
+async def test_bookmark_is_heard_though_no_handler_is_told(proxy, cluster):
+    plural = kinds.CONFIG.plural
+    async with following(proxy, 240.0):
+        async with asyncio.timeout(60):
+            while proxy.watches < len(kinds.WATCHED) or age_of(plural) < 2.0:  # noqa: ASYNC110 - neither tells anybody
+                await asyncio.sleep(0.05)
+            version = cluster.call("GET", kinds.CONFIG.path())["metadata"]["resourceVersion"]
+            metadata = {"metadata": {"resourceVersion": version}}
+            await proxy.say({"type": "BOOKMARK", "object": {"kind": "LogConfig", **metadata}})
+            while age_of(plural) > 1.0:  # noqa: ASYNC110 - the metric tells nobody
+                await asyncio.sleep(0.05)
 
 
 def test_silence_and_the_pauses_after_it_are_less_than_90_seconds():

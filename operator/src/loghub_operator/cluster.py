@@ -27,6 +27,7 @@ _JSON: Final = "application/json"
 _NAMES: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """Metadata alone: a node's object is 10 KB and more."""
 _CONFLICT: Final = 409
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _EXPIRED: Final = 410
 _LISTS: Final = 3
@@ -124,7 +125,12 @@ class Cluster:
 
     async def check_served(self, kind: kinds.Kind) -> None:
         """Raise ClusterError where the API server does not know a kind, or may not be asked."""
-        await self._send("GET", f"{kind.path()}?limit=1", accept=_NAMES)
+        try:
+            await self._send("GET", f"{kind.path()}?limit=1", accept=_NAMES)
+        except ClusterError as fault:
+            if fault.status in {_NOT_FOUND, _FORBIDDEN}:
+                raise
+            # It is busy, or not ready yet: the watches wait for it.
 
     async def listing(
         self, kind: kinds.Kind, namespace: str = "", *, query: str = "", accept: str = _JSON

@@ -1,10 +1,13 @@
-"""A work queue of keys: each key is worked on by one worker at a time, and never forgotten.
+"""A work queue of keys: each key is worked on by one task at a time, and never forgotten.
 
 A key added while it is worked on is worked on again. A failure brings it back after a pause that
-doubles, with jitter. Level-triggered: a worker looks at the state of the world, not at the event.
+doubles, with jitter. Level-triggered: work looks at the state of the world, not at the event.
+Namespaces take turns, and none has more than half of what others leave: a tenant whose log service
+takes its time for each of a thousand LogStores does not keep the others waiting.
 """
 
 import asyncio
+import collections
 import logging
 import random
 import time
@@ -16,8 +19,9 @@ _log = logging.getLogger(__name__)
 Key = tuple[str, str, str]
 """Plural of the kind, namespace, name."""
 
-WORKERS: Final = 16
-"""Most of their time is waiting for the API server or a log service."""
+WORKERS: Final = 32
+"""Keys that are worked on at once, of one namespace the half: they wait for the API server or a log
+service most of the time."""
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 60.0
 
@@ -35,7 +39,11 @@ class Queue:
 
     def __init__(self, work: Callable[[Key], Awaitable[None]]) -> None:
         self._work = work
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._ready: dict[str, collections.deque[Key]] = {}
+        """By namespace; whose turn it is next comes first."""
+        self._changed = asyncio.Event()
+        self._held: collections.Counter[str] = collections.Counter()
+        """Keys that are worked on, by namespace."""
         self._queued: set[Key] = set()
         self._working: dict[Key, float] = {}
         """When work on each began; monotonic."""
@@ -51,7 +59,8 @@ class Queue:
             self._again.add(key)
         elif key not in self._queued:
             self._queued.add(key)
-            self._ready.put_nowait(key)
+            self._ready.setdefault(key[1], collections.deque()).append(key)
+            self._changed.set()
 
     def add_later(self, key: Key, seconds: float) -> None:
         """Work on `key` after a while, unless it is worked on before."""
@@ -67,8 +76,11 @@ class Queue:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(WORKERS):
-                group.create_task(self._worker())
+            while True:
+                while (key := self._next()) is not None:
+                    group.create_task(self._one(key))
+                self._changed.clear()
+                await self._changed.wait()
 
     def busy(self, key: Key) -> bool:
         """Whether `key` is worked on or about to be: what it will be like is not known yet."""
@@ -88,24 +100,44 @@ class Queue:
         self._timers.pop(key, None)
         self.add(key)
 
-    async def _worker(self) -> None:
-        while True:
-            key = await self._ready.get()
-            self._queued.discard(key)
-            self._working[key] = time.monotonic()
-            try:
-                await self._work(key)
-                self._failures.pop(key, None)
-            except AgainError:
-                self._retry(key)
-            except Exception:  # noqa: BLE001 - one object's trouble must not end the worker
-                _log.exception("reconciling failed; it is tried again", extra={"key": key})
-                self._retry(key)
-            finally:
-                del self._working[key]
-                if key in self._again:
-                    self._again.discard(key)
-                    self.add(key)
+    def _next(self) -> Key | None:
+        """A key to work on now, taken out of those that wait; None where all have to."""
+        free = WORKERS - len(self._working)
+        for namespace in self._ready:
+            if self._held[namespace] < free:
+                break
+        else:
+            return None
+        keys = self._ready.pop(namespace)
+        key = keys.popleft()
+        if keys:
+            self._ready[namespace] = keys  # behind all others
+        self._queued.discard(key)
+        self._working[key] = time.monotonic()
+        self._held[namespace] += 1
+        return key
+
+    async def _one(self, key: Key) -> None:
+        try:
+            await self._work(key)
+            self._failures.pop(key, None)
+        except AgainError:
+            self._retry(key)
+        except Exception:  # noqa: BLE001 - one object's trouble must not end the others' work
+            _log.exception("reconciling failed; it is tried again", extra={"key": key})
+            self._retry(key)
+        finally:
+            del self._working[key]
+            self._release(key[1])
+            if key in self._again:
+                self._again.discard(key)
+                self.add(key)
+
+    def _release(self, namespace: str) -> None:
+        self._held[namespace] -= 1
+        if not self._held[namespace]:
+            del self._held[namespace]
+        self._changed.set()
 
     def _retry(self, key: Key) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1

@@ -138,7 +138,7 @@ class Operator:
         """End here where a definition is missing: kopf would wait for it in silence.
 
         Raises:
-            ClusterError: a kind is not served, or nothing is.
+            ClusterError: a kind is not served, or not to us.
         """
         for kind in kinds.WATCHED:
             await self._ctx.cluster.check_served(kind)

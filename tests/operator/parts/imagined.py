@@ -48,6 +48,8 @@ class ApiServer(Faults):
         self.versions = itertools.count(1)
         self._uids = itertools.count(1)
         self.creations: list[tuple[str, str, str]] = []
+        self.deletions: list[tuple[Object, frozenset[tuple[str, str, str]]]] = []
+        """What was asked to go, and the keys of all that was there at that moment."""
 
     def strike(self) -> None:
         raise ClusterError(0, "the API server does not answer: imagined")
@@ -147,6 +149,9 @@ class ApiServer(Faults):
 
     async def delete(self, kind: kinds.Kind, name: str, namespace: str = "") -> None:
         await self._call()
+        key = self._key(kind, name, namespace)
+        if key in self.objects:
+            self.deletions.append((self.objects[key], frozenset(self.objects)))
         self.remove(kind, name, namespace)
         self.after()
 
