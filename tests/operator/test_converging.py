@@ -141,6 +141,12 @@ def _said(*, failed: bool) -> tuple[str, Any]:
     return "put", _reported("a", "shop", "", failed)
 
 
+LABELLED = (
+    kinds.CLUSTER_CONFIG,
+    workloads.cluster_config(
+        "all", "shop", "a", selector={"namespaces": {"labels": {"matchLabels": {"team": "x"}}}}
+    ),
+)
 FIRST_CONFIG = (kinds.CONFIG, workloads.config("a", "shop", "a"))
 REPORTS, CONFIGURED = kinds.REPORT.plural, kinds.CONFIG.plural
 BACK_AND_FORTH = [
@@ -167,6 +173,8 @@ BACK_AND_FORTH = [
         ("rush", REPORTS),
     ]
 )
+# A namespace gets the label that a config for many namespaces selects.
+@example([("put", LABELLED), ("rest", None), ("put", _labelled("web", "x"))])
 # A config is deleted and made again, and the watch has told of the end alone.
 @example(
     [
