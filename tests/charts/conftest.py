@@ -66,14 +66,15 @@ def helm(tool: Callable[[str], str], control_plane: ControlPlane) -> Run:
 def definitions(helm: Run, kubectl: Run) -> None:
     """The definitions: as the chart's `crds/` leaves them, then by the chart that upgrades them.
 
-    And the Prometheus operator's own, with their schemas.
+    And the Prometheus operator's and the Gateway API's own, with their schemas.
     """
     kubectl("apply", "--server-side", "--field-manager=helm", f"--filename={CHART}/crds")
     crds = str(ROOT / "charts" / "loghub-crds")
     for _ in range(2):
         where = ("--namespace=default", "--take-ownership")
         helm("upgrade", "--install", "loghub-crds", crds, *where)
-    foreign = [f"--filename={path}" for path in definition_files.prometheus_operator()]
+    files = (*definition_files.prometheus_operator(), *definition_files.gateway_api())
+    foreign = [f"--filename={path}" for path in files]
     # Too large for the annotation of a client-side apply.
     kubectl("apply", "--server-side", *foreign)
     names = kubectl("get", "crd", "-o", "name").split()

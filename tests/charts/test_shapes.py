@@ -89,6 +89,53 @@ def test_the_prometheus_operators_own_schemas_would_refuse_a_mistake(
         kubectl("-n", "default", "apply", *options, f"--filename={path}")
 
 
+ROUTE = (
+    "--set=gateway.enabled=true",
+    "--set=gateway.host=logs.example.com",
+    "--set=gateway.parentRefs[0].name=public",
+    "--set=gateway.parentRefs[0].namespace=gateways",
+)
+
+
+@pytest.mark.apiserver
+def test_a_route_of_the_gateway_api_leads_every_projects_host_to_the_service(
+    render, kubectl, definitions, tmp_path
+):
+    found = objects(render(*ROUTE))
+    [route] = [each for each in found if each["kind"] == "HTTPRoute"]
+    assert route["spec"]["hostnames"] == ["logs.example.com", "*.logs.example.com"]
+    [target] = route["spec"]["rules"][0]["backendRefs"]
+    [service] = [
+        each
+        for each in found
+        if (each["kind"], each["metadata"]["name"]) == ("Service", target["name"])
+    ]
+    assert target["port"] in [each["port"] for each in service["spec"]["ports"]]
+    [stateful] = [each for each in found if each["kind"] == "StatefulSet"]
+    arguments = stateful["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert "--service-name=logs.example.com" in arguments
+    path = tmp_path / "route.yaml"
+    options = ("--server-side", "--dry-run=server", "--validate=strict")
+    path.write_text(yaml.safe_dump(route))
+    kubectl("-n", "default", "apply", *options, f"--filename={path}")
+    route["spec"]["hostnames"] = ["logs_example"]
+    path.write_text(yaml.safe_dump(route))
+    with pytest.raises(AssertionError, match="hostnames"):
+        kubectl("-n", "default", "apply", *options, f"--filename={path}")
+
+
+@pytest.mark.parametrize(
+    ("left_out", "words"),
+    [
+        ("gateway.host", "gateway.host is empty"),
+        ("gateway.parentRefs", "gateway.parentRefs is empty"),
+    ],
+)
+def test_a_route_without_what_it_needs_is_refused_by_name(render, left_out, words):
+    with pytest.raises(AssertionError, match=words):
+        render(*(each for each in ROUTE if left_out not in each))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_helm_finds_nothing_to_warn_of(tool, shape):
     command = [tool("helm"), "lint", "--strict", str(CHART)]

@@ -241,3 +241,18 @@ async def test_consumer_that_is_silent_gives_its_shards_to_another_replicas(repl
     assert not await one.holds(place, "a", 0)
     with pytest.raises(consumers.UnknownConsumerError):
         await one.beat(place, "a", [0, 1], [0, 1])
+
+
+async def test_standby_that_had_not_heard_of_everything_is_believed(replica):
+    one, two = replica(), replica()
+    one.create_project(PROJECT, "")
+    two.catch_up_now()
+    with one._engine.begin() as base:  # as a standby has it that was a change behind
+        base.exec_driver_sql("DELETE FROM project")
+        base.exec_driver_sql("UPDATE revision SET value = value - 1")
+    for each in (one, two):
+        await each.catch_up()
+        assert each.project(PROJECT) is None
+    assert two.create_project("other", "")
+    await one.catch_up()
+    assert [each.name for each in one.projects()] == ["other"]

@@ -144,12 +144,11 @@ def test_files_are_asked_for_by_variable_and_annotation_until_the_pod_goes(
         aliyun_logs_own="/srv/**/*.log",
         aliyun_logs_own_tags="team=shop",
     )
+    pod = with_container(pod, "side", workloads.counting(1001, 1020))
     pod["spec"]["volumes"] = [{"name": "data", "emptyDir": {}}]
+    # Of the first container alone: what both see, both would be asked for.
     pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
-    installed.apply(
-        workloads.project("app", namespace, projectName=namespace),
-        with_container(pod, "side", workloads.counting(1001, 1020)),
-    )
+    installed.apply(workloads.project("app", namespace, projectName=namespace), pod)
     own = until_all(service, "own", namespace, 20)
     data = until_all(service, "data", namespace, 20)
     assert sorted_numbers(own) == sorted_numbers(data) == list(range(1, 21))

@@ -18,8 +18,8 @@ def replicas(where, tmp_path) -> Iterator[Callable[[int], list[Replica]]]:
         address = where()
         made = [Replica(tmp_path / "replicas", address, *options) for _ in range(count)]
         for each in made:
+            started.append(each)
             each.start()
-        started.extend(made)
         return made
 
     yield start

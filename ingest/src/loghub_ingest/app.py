@@ -88,8 +88,6 @@ async def _answer(door: _Door, which: _Call, request: Request) -> Response:
         answer, code = await which.handler(call), "OK"
     except errors.SlsError as fault:
         answer, code = _refusal(fault), fault.code
-    except contract.TooMuchError as fault:
-        answer, code = _refusal(errors.make("ParameterInvalid", detail=str(fault))), "TooMuch"
     except contract.UnavailableError as fault:
         _log.warning("a request is put off: %s", fault, extra={"call": which.meter.name})
         answer, code = _refusal(errors.make("ServerBusy")), "ServerBusy"

@@ -15,7 +15,6 @@ RATE = 3000
 """Records a second that the test writes: the bound on what one kill may repeat."""
 
 CHECKPOINT = "checkpoints.json"
-READ = "loghub_agent_read_lines_total{"
 
 
 def test_agent_killed_again_and_again_repeats_at_most_one_second(scene, container, rounds):
@@ -25,9 +24,10 @@ def test_agent_killed_again_and_again_repeats_at_most_one_second(scene, containe
     repeats, seen, known = [], 0, set()
     for number in range(KILLS * (1 + rounds)):
         _write_at_rate(container, dice.uniform(0.4, 2.0))
-        # Every other life is long enough to read: else files would leave that no agent could.
+        # Of five files none leaves before an agent could read it, however slow the machine is.
+        if number % 4 == 3:
+            scene.caught_up(container)
         if number % 2:
-            agent.until("it reads", lambda: scene.agent.metric(READ) > 0)
             container.rotate(late_lines=dice.randrange(20))
             container.lines(dice.randrange(100))
         scene.agent.kill()

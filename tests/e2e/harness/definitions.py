@@ -29,6 +29,17 @@ def prometheus_operator() -> tuple[Path, ...]:
     return tuple(folder / f"monitoring.coreos.com_{kind}.yaml" for kind in _KINDS)
 
 
+@functools.cache
+def gateway_api() -> tuple[Path, ...]:
+    """The file of the Gateway API's HTTPRoute.
+
+    Raises:
+        TroubleError: there is no Go, or the module could not be had.
+    """
+    folder = _downloaded("gateway-api", "sigs.k8s.io/gateway-api") / "config" / "crd" / "standard"
+    return (folder / "gateway.networking.k8s.io_httproutes.yaml",)
+
+
 def _downloaded(name: str, module: str) -> Path:
     if shutil.which("go") is None:
         raise TroubleError(f"the definitions of {name} come as a Go module: no `go` on PATH")

@@ -259,7 +259,7 @@ impl Reader {
             }
             let Some(at) = self.chain.reading() else { break };
             let read = self.read_chunk(at, around, scratch, now)?;
-            self.seal_full(around);
+            let sealed = self.seal_full(around);
             if read != Found::End {
                 self.quiet_since = None;
                 self.at_end = false;
@@ -267,6 +267,10 @@ impl Reader {
                 if matches!(read, Found::Rewritten(_)) && self.chain.is_given() {
                     // A copy of what was truncated has what was not read, and comes first.
                     self.listed = false;
+                    break;
+                }
+                if sealed {
+                    // Of many that lag none holds a half-full batch while others have their turn.
                     break;
                 }
                 continue;
@@ -338,11 +342,13 @@ impl Reader {
         self.seal_full(around);
     }
 
-    /// Hands a full batch to the lane.
-    fn seal_full(&mut self, around: &Surroundings<'_>) {
-        if self.batch.full(around.settings) {
+    /// Hands a full batch to the lane; says whether it did.
+    fn seal_full(&mut self, around: &Surroundings<'_>) -> bool {
+        let full = self.batch.full(around.settings);
+        if full {
             self.seal(around);
         }
+        full && self.batch.logs == 0
     }
 
     fn seal(&mut self, around: &Surroundings<'_>) {

@@ -85,6 +85,7 @@ struct Splitter<'a> {
     shapes: Vec<Shape>,
     known: HashMap<Shape, usize>,
     last: usize,
+    room: usize,
     pairs: Vec<Pair<'a>>,
     groups: Vec<u8>,
     logs: Vec<u8>,
@@ -127,7 +128,7 @@ impl<'a> Splitter<'a> {
             self.before.1 = u64::from(ns);
         }
         for (&key, (_, value)) in self.shapes[shape].keys.iter().zip(&self.pairs) {
-            self.columns[key].add(value, words);
+            self.columns[key].add(value, words, &mut self.room);
         }
     }
 
@@ -194,7 +195,7 @@ impl<'a> Splitter<'a> {
 
 /// The log groups taken apart; `words` is told of the values.
 pub(crate) fn split(raws: &[&[u8]], words: &mut impl Words) -> Vec<u8> {
-    let mut splitter = Splitter::default();
+    let mut splitter = Splitter { room: templates::MOST_SLOTS, ..Splitter::default() };
     for raw in raws {
         splitter.group(raw, words);
     }

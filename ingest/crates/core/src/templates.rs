@@ -24,8 +24,8 @@ const END: u8 = b'\n';
 const MOST_TEMPLATES: usize = 4096;
 /// Of one value; beyond, it is kept plain.
 const MOST_VARIABLES: usize = 255;
-/// Of one column, all templates together: what is held for each is some hundred bytes.
-const MOST_SLOTS: usize = 16_384;
+/// Of one frame, all columns and templates together: each is held apart, in some hundred bytes.
+pub(crate) const MOST_SLOTS: usize = 16_384;
 /// Fewer values for each template than this are no pattern.
 const LEAST_USE: usize = 4;
 
@@ -134,7 +134,6 @@ pub(crate) struct Encoder<'a> {
     values: Vec<&'a [u8]>,
     templates: Vec<Template>,
     known: HashMap<Vec<u8>, usize, Seed>,
-    slots: usize,
     ids: Vec<u8>,
     plain: Vec<&'a [u8]>,
     cut: Cut,
@@ -146,17 +145,16 @@ impl<'a> Encoder<'a> {
             values: Vec::new(),
             templates: Vec::new(),
             known: HashMap::with_hasher(Seed(RandomState::new().hash_one(0))),
-            slots: 0,
             ids: Vec::new(),
             plain: Vec::new(),
             cut: Cut::default(),
         }
     }
 
-    /// Adds a value; `word` is told of each variable, `text` of each template or plain value.
-    pub(crate) fn add(&mut self, value: &'a [u8], words: &mut impl Words) {
+    /// Adds a value; `words` is told of it, `room` is how many slots the frame may still have.
+    pub(crate) fn add(&mut self, value: &'a [u8], words: &mut impl Words, room: &mut usize) {
         self.values.push(value);
-        let found = if self.cut.cut(value) { self.template(words) } else { None };
+        let found = if self.cut.cut(value) { self.template(words, room) } else { None };
         let Some(at) = found else {
             words.text(value);
             self.plain.push(value);
@@ -171,15 +169,14 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn template(&mut self, words: &mut impl Words) -> Option<usize> {
+    fn template(&mut self, words: &mut impl Words, room: &mut usize) -> Option<usize> {
         if let Some(&at) = self.known.get(&self.cut.template) {
             return Some(at);
         }
-        let slots = self.slots + self.cut.variables.len();
-        if self.templates.len() >= MOST_TEMPLATES || slots > MOST_SLOTS {
+        if self.templates.len() >= MOST_TEMPLATES {
             return None;
         }
-        self.slots = slots;
+        *room = room.checked_sub(self.cut.variables.len())?;
         let text = self.cut.template.clone();
         words.text(&text);
         self.known.insert(text.clone(), self.templates.len());

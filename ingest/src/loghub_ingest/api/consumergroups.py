@@ -146,7 +146,7 @@ async def _save(call: Call, store: contract.Logstore, group: contract.Document) 
     if not isinstance(checkpoint, str) or not _is_base64(checkpoint):
         raise errors.make("InvalidShardCheckPoint", checkpoint=str(checkpoint)[:80])
     forced = call.query.get("forceSuccess", "").lower() == "true"
-    consumer = call.query.get("consumer", "")[:_MAX_NAME]
+    consumer = call.query.get("consumer", "").replace("\0", "")[:_MAX_NAME]
     if not forced:
         consumer = _consumer(call)
         place = _place(call, store, group)

@@ -1,7 +1,7 @@
 """How far each consumer group has read each shard. Used by the API's consumer groups."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -20,6 +20,11 @@ class Checkpoints(database.Database):
         own = (_TABLE.store == store, _TABLE.consumer_group == group)
         rows = self._rows(sa.select(*columns).where(*own))
         return {row[0]: contract.Checkpoint(*row[1:]) for row in rows}
+
+    def all_checkpoints(self, most: int) -> Sequence[tuple[int, str, int, str]]:
+        """Logstore, group, shard and cursor of those of every group, up to `most`."""
+        columns = (_TABLE.store, _TABLE.consumer_group, _TABLE.shard, _TABLE.checkpoint)
+        return [tuple(row) for row in self._rows(sa.select(*columns).limit(most))]
 
     def set_checkpoint(
         self, store: int, group: str, shard: int, checkpoint: str, *, consumer: str

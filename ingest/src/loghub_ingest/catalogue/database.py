@@ -89,6 +89,11 @@ def postgresql_engine(url: str) -> sa.Engine:
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "application_name": "loghub-ingest",
+            # A server that went silent is given up within half a minute.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 1000 * _STATEMENT_SECONDS,
             "options": f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout=20s "
             "-c idle_in_transaction_session_timeout=60s",
         },

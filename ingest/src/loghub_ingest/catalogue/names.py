@@ -322,9 +322,10 @@ class Names(documents.Documents, checkpoints.Checkpoints, tickets.Tickets):
 
     def _follow(self, base: sa.Connection, value: int) -> None:
         """See what others changed up to revision `value`."""
-        if self._revision >= value:
+        if self._revision == value:
             return
-        if self._revision <= value - KEPT_CHANGES:
+        # It goes back where a standby took over that had not heard of everything.
+        if not value - KEPT_CHANGES < self._revision < value:
             self._read_all(base)
             return
         table = tables.CHANGE

@@ -1,5 +1,8 @@
 """How brokers and catalogue are, for readiness, metrics and `/status`. Used by `backends`."""
 
+import collections
+import contextlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -8,9 +11,14 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from prometheus_client import core
 
-from loghub_ingest import __version__
+from loghub_ingest import __version__, cursors
 from loghub_ingest.kafka import address, storage, topics
 from loghub_ingest.storage import contract
+
+_log = logging.getLogger(__name__)
+
+MOST_CHECKPOINTS: Final = 10_000
+"""Of consumer groups that a scrape looks at."""
 
 SECONDS: Final = 5
 """For brokers to answer a probe."""
@@ -57,6 +65,34 @@ class Health:
             ("lagging_partitions", "Those with copies that are not in sync.", found["lagging"]),
         ):
             yield core.GaugeMetricFamily(f"loghub_ingest_kafka_{name}", about, value)
+        try:
+            yield self._lags()
+        except contract.UnavailableError as fault:
+            _log.warning("how far consumers are behind is not known now: %s", fault)
+
+    def _lags(self) -> core.Metric:
+        family = core.GaugeMetricFamily(
+            "loghub_ingest_consumer_lag",
+            "Log groups that a consumer group has still to read.",
+            labels=["project", "logstore", "group"],
+        )
+        stores = {store.ident: store for store in self.all_logstores()}
+        behind: collections.Counter[tuple[str, str, str]] = collections.Counter()
+        found = []
+        for ident, group, number, cursor in self._storage.all_checkpoints(MOST_CHECKPOINTS):
+            with contextlib.suppress(KeyError, StopIteration, ValueError):  # gone, or no cursor
+                store = stores[ident]
+                shard = next(each for each in store.shards if each.number == number)
+                found.append((store, group, shard, cursors.decode(cursor)))
+        ends = self._storage.ends({(store.ident, shard.number) for store, _, shard, _ in found})
+        for store, group, shard, at in found:
+            end = shard.end_sequence
+            if end is None:
+                end = shard.first_sequence + ends.get((store.ident, shard.number), 0)
+            behind[store.project, store.name, group] += max(0, end - at)
+        for labels, count in behind.items():
+            family.add_metric(labels, count)
+        return family
 
     def status(self) -> dict[str, Any]:
         """What `/status` of the admin port says of this service."""

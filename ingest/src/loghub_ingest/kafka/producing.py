@@ -77,7 +77,7 @@ class Appender:
             "compression.type": "none",  # blocks are compressed as they come
         }
         self._producer = Producer(self._settings)
-        self._lock = threading.Lock()
+        self._replaced: list[Producer] = []
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._thread.start()
@@ -100,21 +100,24 @@ class Appender:
         """
         deadline = time.monotonic() + UNKNOWN_SECONDS
         while True:
+            producer = self._producer
             try:
-                return await self._send(topic, partition, group)
+                return await self._send(producer, topic, partition, group)
             except BufferError as fault:
                 raise contract.StorageFullError("too many writes wait for the brokers") from fault
             except KafkaException as fault:
                 error = fault.args[0]
-                self._mend(error)
+                self._mend(error, producer)
                 # Of a partition that is not known nothing was sent.
                 if error.code() not in topics.UNKNOWN or time.monotonic() > deadline:
                     raise contract.StorageFullError(f"Kafka: {error.str()}") from fault
             await asyncio.to_thread(self._learn, topic)
 
-    async def _send(self, topic: str, partition: int, group: contract.NewGroup) -> int:
+    async def _send(
+        self, producer: Producer, topic: str, partition: int, group: contract.NewGroup
+    ) -> int:
         sending = Sending()
-        self._producer.produce(
+        producer.produce(
             topic,
             value=group.block,
             partition=partition,
@@ -136,13 +139,18 @@ class Appender:
         except KafkaException as fault:
             _log.warning("Kafka does not tell of %s: %s", topic, fault.args[0].str())
 
-    def _mend(self, error: KafkaError) -> None:
-        if not error.fatal():
-            return
-        with self._lock:
+    def _mend(self, error: KafkaError, producer: Producer) -> None:
+        # Of all that waited for it, the first one has it replaced.
+        if error.fatal() and producer is self._producer:
             _log.error("the producer cannot go on and is replaced: %s", error.str())
             self._producer = Producer(self._settings)
+            self._replaced.append(producer)
 
     def _run(self) -> None:
         while not self._closing:
             self._producer.poll(_POLL_SECONDS)
+            # What was sent by one that was replaced is told of as failed.
+            for each in list(self._replaced):
+                each.poll(0)
+                if not len(each):
+                    self._replaced.remove(each)

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import lz4.block
@@ -203,6 +203,10 @@ class KafkaStorage(replicas.Replica):
             raise contract.StorageFullError("the Logstore or its shard is gone")
         _, high = self._ends.span(self._topics.name(store), shard)
         return place.first_sequence + high
+
+    def ends(self, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """The next offsets of shards, by Logstore and number; of those that the brokers have."""
+        return self._topics.ends(places)
 
     def settle_shard(self, store: contract.Logstore, shard: contract.Shard) -> None:
         """Wait until all that a shard holds now can be read.

@@ -5,7 +5,7 @@ deleted is never mistaken for that of another one of its name. Blocks for the br
 in threads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -16,6 +16,7 @@ from confluent_kafka.admin import (
     ConfigResource,
     NewPartitions,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -129,6 +130,25 @@ class Topics:
         to_the_end = -1
         places = [TopicPartition(self.name(store), each, to_the_end) for each in partitions]
         self._done(self._admin.delete_records(places))
+
+    def ends(self, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """The next offsets of partitions, asked for together; one that is not there is left out.
+
+        Raises:
+            contract.UnavailableError: the brokers do not answer.
+        """
+        names = {(self.name(store), number): (store, number) for store, number in places}
+        if not names:
+            return {}
+        asked = {TopicPartition(*each): OffsetSpec.latest() for each in names}  # type: ignore[no-untyped-call]
+        found = {}
+        for at, future in self._admin.list_offsets(asked, request_timeout=SECONDS).items():
+            try:
+                found[names[at.topic, at.partition]] = int(future.result(SECONDS).offset)
+            except KafkaException as fault:
+                if fault.args[0].code() not in UNKNOWN:
+                    raise unavailable(fault) from fault
+        return found
 
     def delete(self, store: int) -> None:
         """Delete a topic; one that is not there is fine.

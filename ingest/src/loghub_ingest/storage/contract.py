@@ -9,6 +9,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from slswire import errors
+
 KEY_SPACE: Final = 1 << 128
 """Hash keys are 128-bit; shards divide this space."""
 
@@ -165,8 +167,11 @@ class UnavailableError(OSError):
     """What the storage stands on does not answer; whatever was asked for may have happened."""
 
 
-class TooMuchError(Exception):
+class TooMuchError(errors.SlsError):
     """A search would have to read more than one may; the message is for whoever asked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ParameterInvalid", message, status=400)
 
 
 class Catalogue(Protocol):
