@@ -141,6 +141,21 @@ def _said(*, failed: bool) -> tuple[str, Any]:
     return "put", _reported("a", "shop", "", failed)
 
 
+OPENED = (
+    kinds.PROJECT,
+    workloads.project("app", "shop", projectName="shop-app", allowedNamespaces={"from": "All"}),
+)
+HOST = (kinds.STORE, workloads.store("a", "shop", "app"))
+GUEST = (
+    kinds.STORE,
+    workloads.store("a", "web", "app", projectRef={"name": "app", "namespace": "shop"}),
+)
+LABELLED = (
+    kinds.CLUSTER_CONFIG,
+    workloads.cluster_config(
+        "all", "shop", "a", selector={"namespaces": {"labels": {"matchLabels": {"team": "x"}}}}
+    ),
+)
 FIRST_CONFIG = (kinds.CONFIG, workloads.config("a", "shop", "a"))
 REPORTS, CONFIGURED = kinds.REPORT.plural, kinds.CONFIG.plural
 BACK_AND_FORTH = [
@@ -167,6 +182,10 @@ BACK_AND_FORTH = [
         ("rush", REPORTS),
     ]
 )
+# Of two LogStores for one Logstore the older one goes.
+@example([("put", OPENED), ("put", GUEST), ("rest", None), ("remove", HOST)])
+# A namespace gets the label that a config for many namespaces selects.
+@example([("put", LABELLED), ("rest", None), ("put", _labelled("web", "x"))])
 # A config is deleted and made again, and the watch has told of the end alone.
 @example(
     [
@@ -190,6 +209,9 @@ def test_every_history_ends_in_the_state_that_a_fresh_operator_makes(moves):
         fresh = fresh_from(world)
         await fresh.settle()
         assert world.state() == fresh.state()
+        wanted = {key: each["ttl"] for key, each in fresh.service.stores.items()}
+        there = world.service.stores  # with those whose LogStore is gone: they are retained
+        assert {key: there[key]["ttl"] for key in wanted if key in there} == wanted
         for each in world.api.all(kinds.PIPELINE):
             kind, *where = configs.origin(each)
             assert kind is not None

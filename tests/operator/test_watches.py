@@ -61,6 +61,7 @@ async def following(proxy: proxying.Proxy, silent: float):
         with contextlib.suppress(asyncio.CancelledError):
             await watch
         await api.close()
+        await asyncio.sleep(proxying.CLOSING_SECONDS)
 
 
 @pytest.fixture

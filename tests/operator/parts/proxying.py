@@ -21,6 +21,7 @@ from harness.certificates import Authority
 from harness.control_plane import ControlPlane
 
 HOP = {"connection", "host", "transfer-encoding", "content-length", "content-encoding"}
+CLOSING_SECONDS = 0.5
 PASSED_ON = ("Accept", "Content-Type")
 
 Refusal = Callable[[web.Request], web.Response | None]
@@ -85,8 +86,13 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         self.heal()
-        await self._session.close()
+        if self._stuck is not None:
+            self._stuck.set()
+        self.cut()
         await self._runner.cleanup()
+        await self._session.close()
+        # Connections with TLS take a few turns of the loop to close, and nobody tells when.
+        await asyncio.sleep(CLOSING_SECONDS)
 
     def stall(self, *, for_ever: bool = False) -> None:
         """Nothing passes any more, and nobody is told. `for_ever`: on what is open now alone."""
