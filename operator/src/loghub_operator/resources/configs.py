@@ -222,8 +222,8 @@ class Delivery(model.Model):
     shard_by: list[Annotated[str, pydantic.Field(min_length=1, max_length=128)]] = pydantic.Field(
         default=[],
         max_length=16,
-        description="Tags whose values choose the shard (__source__ is the address), so that what"
-        " belongs together is read in order.",
+        description="Tags (__source__ is the address) and fields of records whose values choose the"
+        " shard, so that what belongs together is read in order.",
     )
     priority: Literal["High", "Normal", "Low"] = pydantic.Field(
         default="Normal",
