@@ -72,7 +72,8 @@ def apply(cluster, objects: list[dict]) -> None:
     for name in {each["metadata"].get("namespace", "") for each in objects} - {"", "default"}:
         if cluster.get("namespace", name) is None:
             cluster.add_namespace(workloads.namespace(name))
-    cluster.apply(*objects)
+    if objects:
+        cluster.apply(*objects)
     for each in objects:
         if each["kind"] == "LogStore":
             place = ("logstore", each["metadata"]["name"], each["metadata"]["namespace"])
