@@ -1,7 +1,7 @@
 """What a service runs on: one directory, or brokers and a catalogue; and what else each needs.
 
-`serving` opens one by the settings. The embedded storage is trimmed, packed and probed here; that
-of replicas is tidied, and its quotas are read again, since another replica may have set them.
+`serving` opens one by the settings. The embedded storage is trimmed, packed and probed here;
+`replicas` has the other one.
 """
 
 import asyncio
@@ -17,10 +17,8 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-from loghub_ingest import access, consumers, metering, quotas, readiness, service
-from loghub_ingest.catalogue import editing
-from loghub_ingest.kafka import address, health, once
-from loghub_ingest.kafka import storage as kafka
+from loghub_ingest import access, metering, readiness, service
+from loghub_ingest.kafka import address
 from loghub_ingest.storage import contract, embedded, steady
 
 _log = logging.getLogger(__name__)
@@ -34,9 +32,6 @@ MOST_UNPACKED: Final = 4 * 1024**3
 
 NICE: Final = 10
 
-QUOTA_SECONDS: Final = 10.0
-"""How soon a quota that another replica was told holds here."""
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
@@ -49,30 +44,28 @@ class Settings:
     """Seconds after its last write when a closed segment is packed; None for never."""
 
 
+def _as_made(running: service.Service) -> service.Service:
+    return running
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Backend:
     """A storage that is open, and what `serving` does with it."""
 
-    storage: embedded.Embedded | kafka.KafkaStorage
+    storage: contract.LogStorage
     metered: metering.Metered
     probe: Callable[[], str]
     """Why nothing can be kept, empty when it can; may take long."""
     shared: bool
     background: Callable[[service.Service], Sequence[Coroutine[Any, Any, None]]]
+    equipped: Callable[[service.Service], service.Service] = _as_made
+    """The service with what this storage needs in place of the usual parts."""
 
     def service(
         self, names: tuple[str, ...], logged: access.Access, default_project: str
     ) -> service.Service:
         """A service over it."""
-        made = service.make(self.storage, names, logged, default_project)
-        if not isinstance(self.storage, kafka.KafkaStorage):
-            return made
-        return dataclasses.replace(
-            made,
-            consumers=consumers.SharedGroups(self.storage),
-            editing=editing.Editing(self.storage),
-            once=once.Once(self.storage, made.writes, self.storage.transactor),
-        )
+        return self.equipped(service.make(self.storage, names, logged, default_project))
 
 
 def open_one(settings: Settings) -> Backend:
@@ -82,7 +75,10 @@ def open_one(settings: Settings) -> Backend:
         OSError, embedded.InUseError, database.NewerFormatError: it cannot be used.
     """
     if settings.replicas is not None and settings.key_file is not None:
-        return _replica(settings.replicas, settings.key_file)
+        # Imported here: a directory's service does without 20 MB of Kafka's client.
+        from loghub_ingest import replicas  # noqa: PLC0415
+
+        return replicas.open_one(settings.replicas, settings.key_file)
     if settings.data is None:
         raise ValueError("the settings name neither a directory nor brokers")
     return _directory(settings.data, settings)
@@ -101,18 +97,6 @@ def _directory(data: pathlib.Path, settings: Settings) -> Backend:
         probe=functools.partial(readiness.probe, data),
         shared=False,
         background=background,
-    )
-
-
-def _replica(where: address.Address, key_file: pathlib.Path) -> Backend:
-    storage = kafka.KafkaStorage(where, key_file)
-    watched = health.Health(storage, where)
-    return Backend(
-        storage=storage,
-        metered=watched,
-        probe=watched.problem,
-        shared=True,
-        background=lambda running: (_tidy(storage), _follow_quotas(running)),
     )
 
 
@@ -153,22 +137,3 @@ def _be_nice() -> None:
     # Linux counts niceness by thread.
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-
-
-async def _tidy(storage: kafka.KafkaStorage) -> None:
-    while True:
-        await asyncio.sleep(TRIM_SECONDS)
-        try:
-            await asyncio.to_thread(storage.drop_expired_shards, time.time_ns())
-            await asyncio.to_thread(storage.trim)
-        except contract.UnavailableError as fault:
-            _log.warning("topics are not tidied now: %s", fault)
-
-
-async def _follow_quotas(running: service.Service) -> None:
-    while True:
-        await asyncio.sleep(QUOTA_SECONDS)
-        try:
-            running.quotas.replace(await asyncio.to_thread(quotas.load, running.storage))
-        except contract.UnavailableError as fault:
-            _log.warning("quotas are not read now: %s", fault)

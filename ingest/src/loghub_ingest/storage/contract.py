@@ -331,6 +331,13 @@ class Logs(Protocol):
 class LogStorage(Catalogue, Logs, Protocol):
     """What a service runs on."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can still write."""
+
+    def close(self) -> None:
+        """Let go of everything; nothing is asked of it afterwards."""
+
 
 MAX_SHARDS: Final = 2048
 """Per Logstore with its read-only ones: an endless split and merge would grow without end."""
