@@ -113,7 +113,7 @@ class RecordingCore:
                 failed[pipeline["name"]] = sentence
         return json.dumps({"failed": failed})
 
-    def set_credentials(self, name, key_id, secret):
+    def set_credentials(self, name, key_id, secret, _trust):
         self.keys[name] = (key_id, secret)
 
     def remove_credentials(self, name):

@@ -100,6 +100,26 @@ def test_state_gives_back_the_same_keys():
     assert deliver(again) == [("a", KEY)]
 
 
+def test_certificates_are_kept_and_a_state_from_before_there_were_any_is_read():
+    keys, again = credentials.Keyring(), credentials.Keyring()
+    trust = credentials.Trust("bundle", "certificate", "key")
+    keys.observe("a", credentials.Key("id", "secret", trust))
+    again.restore(keys.to_state())
+    assert deliver(again) == [("a", credentials.Key("id", "secret", trust))]
+    assert "key" not in repr(trust)
+    again.restore([["a", "id", "secret"]])
+    assert deliver(again) == [("a", credentials.Key("id", "secret"))]
+
+
+def test_secret_brings_its_certificates_and_a_broken_one_is_none():
+    text = {"accessKeyId": "id", "accessKeySecret": "secret", "ca.crt": "bundle"}
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in text.items()}
+    found = credentials.from_secret(
+        {"metadata": {"namespace": "n", "name": "s"}, "data": data | {"tls.crt": "%"}}
+    )
+    assert found.trust == credentials.Trust(ca_bundle="bundle")
+
+
 @pytest.mark.parametrize("items", [[1], [["a", "b"]], ["ab"]])
 def test_foreign_state_is_refused(items):
     with pytest.raises(errors.StateError):

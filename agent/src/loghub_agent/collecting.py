@@ -156,7 +156,7 @@ class Collecting:
             if key is None:
                 await self._core.remove_credentials(name)
             else:
-                await self._core.set_credentials(name, key.key_id, key.secret)
+                await self._core.set_credentials(name, key)
             self.keys.delivered(name, key)
         versions = self.catalog.wanted()
         plan = self._build(versions)

@@ -16,6 +16,17 @@ from loghub_agent.config import reading
 
 _MAX_KEY: Final = 1024
 """Characters of an id or a secret; real ones have 16 to 64."""
+_MAX_PEM: Final = 1024 * 1024
+"""Characters of a bundle: what a Secret can hold; all public authorities are 200 KB."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trust:
+    """PEM texts for TLS, empty where there is none. `repr` shows nothing."""
+
+    ca_bundle: str = dataclasses.field(default="", repr=False)
+    certificate: str = dataclasses.field(default="", repr=False)
+    private_key: str = dataclasses.field(default="", repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,6 +35,7 @@ class Key:
 
     key_id: str
     secret: str = dataclasses.field(repr=False)
+    trust: Trust = Trust()
 
 
 def from_secret(document: Mapping[str, Any]) -> Key:
@@ -46,11 +58,23 @@ def from_secret(document: Mapping[str, Any]) -> Key:
                 f"{subject}: data.{field} is missing or not plain text; write the Secret again"
             )
         values.append(value)
-    return Key(*values)
+    ident, secret = values
+    pem = (_pem(data.get(field)) for field in ("ca.crt", "tls.crt", "tls.key"))
+    return Key(ident, secret, Trust(*pem))
+
+
+def _pem(value: object) -> str:
+    # What is broken is as good as absent: a destination that needs it says which one it misses.
+    try:
+        return base64.b64decode(str(value or ""), validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 def from_document(document: object, *, subject: str) -> dict[str, Key]:
     """Read a credentials file's content: a map from name to accessKeyId and accessKeySecret.
+
+    Beside them caBundle, clientCertificate and clientKey may hold PEM, for pipelines that ask.
 
     Raises:
         RefusedError: an unknown key, a missing or a wrong one.
@@ -59,8 +83,11 @@ def from_document(document: object, *, subject: str) -> dict[str, Key]:
     keys = {}
     for name in root.names():
         entry = root.required_section(name)
+        pem = ("caBundle", "clientCertificate", "clientKey")
         keys[name] = Key(
-            entry.text("accessKeyId", limit=_MAX_KEY), entry.text("accessKeySecret", limit=_MAX_KEY)
+            entry.text("accessKeyId", limit=_MAX_KEY),
+            entry.text("accessKeySecret", limit=_MAX_KEY),
+            Trust(*(entry.text(field, "", limit=_MAX_PEM, control=True) for field in pem)),
         )
         entry.end()
     return keys
@@ -117,7 +144,10 @@ class Keyring:
 
     def to_state(self) -> list[list[str]]:
         """Return the keys as plain JSON values, for a file with mode 0600."""
-        return [[name, key.key_id, key.secret] for name, key in self._wanted.items()]
+        return [
+            [name, key.key_id, key.secret, *dataclasses.astuple(key.trust)]
+            for name, key in self._wanted.items()
+        ]
 
     def restore(self, items: Iterable[Any]) -> None:
         """Read what `to_state` wrote.
@@ -126,6 +156,8 @@ class Keyring:
             StateError: it is not what `to_state` writes.
         """
         try:
-            self._wanted = {name: Key(key_id, secret) for name, key_id, secret in items}
+            self._wanted = {
+                name: Key(key_id, secret, Trust(*trust)) for name, key_id, secret, *trust in items
+            }
         except (ValueError, TypeError) as fault:
             raise errors.StateError("saved credentials cannot be read") from fault

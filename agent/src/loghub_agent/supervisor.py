@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
-from loghub_agent import __version__, _core, errors, settings
+from loghub_agent import __version__, _core, credentials, errors, settings
 
 _Result = TypeVar("_Result")
 
@@ -29,8 +29,10 @@ class Core(Protocol):
     def apply(self, plan_json: str, /) -> str:
         """Take the whole desired plan; return `{"failed": {name: sentence}}`."""
 
-    def set_credentials(self, name: str, access_key_id: str, access_key_secret: str, /) -> None:
-        """Set or swap the keys known under `name`."""
+    def set_credentials(
+        self, name: str, access_key_id: str, access_key_secret: str, trust: tuple[str, str, str], /
+    ) -> None:
+        """Set or swap the keys known under `name`; `trust` as in `credentials.Trust`."""
 
     def remove_credentials(self, name: str, /) -> None:
         """Forget the keys known under `name`."""
@@ -155,9 +157,10 @@ class Supervisor:
         answer = await self._call(lambda: json.loads(self._core.apply(plan)))
         return {str(name): str(sentence) for name, sentence in answer["failed"].items()}
 
-    async def set_credentials(self, name: str, key_id: str, secret: str) -> None:
+    async def set_credentials(self, name: str, key: credentials.Key) -> None:
         """Set or swap the keys known under `name`, without a restart."""
-        await self._call(lambda: self._core.set_credentials(name, key_id, secret))
+        trust = dataclasses.astuple(key.trust)
+        await self._call(lambda: self._core.set_credentials(name, key.key_id, key.secret, trust))
 
     async def remove_credentials(self, name: str) -> None:
         """Forget the keys known under `name`."""

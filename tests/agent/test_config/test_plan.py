@@ -87,6 +87,21 @@ def test_endpoint_that_is_no_plain_url_is_refused(endpoint):
         resolved(destination={"endpoint": endpoint})
 
 
+@pytest.mark.parametrize("proxy", ["https://p", "p:8080", "http://user@p", "http://p/x"])
+def test_proxy_that_is_no_plain_http_url_is_refused(proxy):
+    with pytest.raises(errors.RefusedError, match=r"spec\.destination\.proxy .*http://host"):
+        resolved(destination={"proxy": proxy})
+
+
+def test_way_to_a_destination_is_handed_to_the_core_only_where_it_is_asked_for():
+    usual = head(resolved())["destination"]
+    assert not usual.keys() & {"proxy", "tls"}
+    asked = {"proxy": "http://p:3128", "tls": {"clientCertificate": True}}
+    found = head(resolved(destination=asked))["destination"]
+    assert found["proxy"] == "http://p:3128"
+    assert found["tls"] == {"caBundle": False, "clientCertificate": True}
+
+
 @pytest.mark.parametrize("endpoint", ["http://h", "http://h:8080", "https://h/", "http://[::1]:80"])
 def test_plain_endpoint_is_accepted(endpoint):
     assert head(resolved(destination={"endpoint": endpoint}))["destination"]["endpoint"] == endpoint

@@ -80,7 +80,7 @@ def test_optional_section_may_be_missing(path, value):
     ("path", "value", "field", "hint"),
     [
         ("extra", 1, "spec.extra", "is not a field this agent knows"),
-        ("destination.proxy", "p", "spec.destination.proxy", "correct the spelling"),
+        ("destination.prox", "p", "spec.destination.prox", "correct the spelling"),
         ("select.podLabels.matchLabel", {}, "spec.select.podLabels.matchLabel", "known here"),
         ("input.stdout.stream", [], "spec.input.stdout.stream", "is not a field"),
         ("input.files", {}, "spec.input.files", "is not a field"),

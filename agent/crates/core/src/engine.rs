@@ -10,13 +10,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockWrit
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use slswire::signature::Credentials;
-
+use crate::access::{Access, Keys};
 use crate::checkpoints::{Checkpoints, Places, Standing};
 use crate::counters::{Counters, Registry};
 use crate::delivery::Lane;
 use crate::files::Scratch;
-use crate::http::Keys;
 use crate::joining::Rule;
 use crate::lanes::Lanes;
 use crate::parsing::{Shape, Shaper};
@@ -199,11 +197,9 @@ impl Core {
     }
 
     /// Sets or swaps a key.
-    pub fn set_credentials(&self, name: &str, id: &str, secret: &str) {
-        let key =
-            Credentials { access_key_id: id.to_owned(), access_key_secret: secret.to_owned() };
+    pub fn set_credentials(&self, name: &str, access: Access) {
         let mut keys = self.shared.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(name.to_owned(), key);
+        keys.insert(name.to_owned(), access);
         drop(keys);
         for lane in lock(&self.shared.inner).lanes.all() {
             lane.wake();

@@ -1,19 +1,16 @@
 //! One `PutLogs` request and what its answer means.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::PoisonError;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use slswire::signature::{self, Credentials, Moment, Request};
 
+use crate::access::{Clients, Keys};
 use crate::batch::Sealed;
 use crate::plan::{Compression, Destination, ProjectIn, Signature};
 use crate::spool::record::Ticket;
 use crate::terms::Manner;
-
-/// Keys by the name that pipelines know them by; swapped while requests are made.
-pub type Keys = Arc<RwLock<HashMap<String, Credentials>>>;
 
 /// Largest error answer that is read.
 const ANSWER_BYTES: u64 = 64 * 1024;
@@ -21,9 +18,6 @@ const ANSWER_BYTES: u64 = 64 * 1024;
 /// In every answer of the service itself. What comes without it was said by something between: a
 /// proxy's or a portal's 200 acknowledges nothing.
 const REQUEST_ID: &str = "x-log-requestid";
-
-const CONNECT_SECONDS: u64 = 5;
-const REQUEST_SECONDS: u64 = 30;
 
 /// What became of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,7 +67,7 @@ impl Routing {
 pub struct Sender {
     destination: Destination,
     keys: Keys,
-    agent: ureq::Agent,
+    clients: Clients,
     base: String,
     host: String,
     shards: String,
@@ -90,15 +84,7 @@ impl Sender {
     /// A sender; it connects when there is something to send.
     #[must_use]
     pub fn new(destination: Destination, keys: Keys, user_agent: &str, connections: usize) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(Duration::from_secs(CONNECT_SECONDS)))
-            .timeout_global(Some(Duration::from_secs(REQUEST_SECONDS)))
-            .max_redirects(0)
-            .max_idle_connections_per_host(connections)
-            .user_agent(user_agent)
-            .build()
-            .into();
+        let clients = Clients::new(user_agent, connections);
         let endpoint = destination.endpoint.trim_end_matches('/');
         let (scheme, authority) = endpoint.split_once("://").unwrap_or(("http", endpoint));
         let host = match destination.project_in {
@@ -107,7 +93,7 @@ impl Sender {
         };
         let shards = format!("/logstores/{}/shards", destination.logstore);
         let base = format!("{scheme}://{host}");
-        Self { destination, keys, agent, base, host, shards }
+        Self { destination, keys, clients, base, host, shards }
     }
 
     /// Sends one body, to the shard and under the number that `routing` says, and waits for its
@@ -115,15 +101,19 @@ impl Sender {
     pub fn put(&self, sealed: &Sealed, routing: &Routing) -> Outcome {
         let name = &self.destination.credentials;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(key) = keys.get(name).cloned() else {
+        let Some(access) = keys.get(name).cloned() else {
             return Outcome::Later(format!("no credentials named {name} are known yet"));
         };
         drop(keys);
+        let client = match self.clients.client(&self.destination, &access.trust) {
+            Ok(client) => client,
+            Err(sentence) => return Outcome::Later(sentence),
+        };
         let query = routing.query();
         let path = format!("{}/{}", self.shards, if query.is_empty() { "lb" } else { "route" });
         let mark = if query.is_empty() { "" } else { "?" };
-        let mut request = self.agent.post(format!("{}{path}{mark}{query}", self.base));
-        for (header, value) in self.headers(&key, sealed, &path, &query) {
+        let mut request = client.post(format!("{}{path}{mark}{query}", self.base));
+        for (header, value) in self.headers(&access.credentials, sealed, &path, &query) {
             request = request.header(header, value);
         }
         let where_to = format!("{}{path}", self.host);

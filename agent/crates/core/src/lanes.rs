@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::access::Keys;
 use crate::checkpoints::{Places, Standing};
 use crate::counters::{Counters, Registry};
 use crate::delivery::Lane;
-use crate::http::Keys;
 use crate::plan::{Route, Settings};
 use crate::spool::{Milestone, Spool};
 

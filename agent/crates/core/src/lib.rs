@@ -3,10 +3,11 @@
 //! [`engine::Core`] is the whole of it. [`watching`] hears of changes and the [`schedule`] says which
 //! [`slot`] is due. Per container a [`source`] finds ([`listing`]) and follows ([`chain`], [`files`])
 //! files, per log that a program writes itself another one does, of which a [`tree`] tells; it takes lines apart ([`lines`]), joins them ([`joining`]) and fills a [`batch`]; per
-//! destination a lane ([`delivery`]) sends ([`http`]) what waits in turn ([`flows`]). A checkpoint
+//! destination a lane ([`delivery`]) sends ([`http`], with what [`access`] opens it) what waits in turn ([`flows`]). A checkpoint
 //! ([`checkpoints`], between two of them the [`journal`]) moves only when a request was acknowledged
 //! ([`progress`]).
 
+pub mod access;
 pub mod batch;
 pub mod carried;
 pub mod chain;

@@ -148,6 +148,30 @@ pub struct Destination {
     pub compression: Compression,
     /// The name its key is known by.
     pub credentials: String,
+    /// `http://host[:port]` of what stands between here and the endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// What of the key's Secret TLS is done with.
+    #[serde(default, skip_serializing_if = "Tls::is_usual")]
+    pub tls: Tls,
+}
+
+/// What of a Secret TLS is done with; the usual is the public authorities, and no certificate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Tls {
+    /// Its `ca.crt` names the authorities.
+    pub ca_bundle: bool,
+    /// Its `tls.crt` and `tls.key` are shown.
+    pub client_certificate: bool,
+}
+
+impl Tls {
+    // What a journal holds of a destination stays as it was before there was a choice.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where the project's name stands in a request.

@@ -4,6 +4,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use loghub_agent_core::access::{Access, Trust};
 use loghub_agent_core::directories::Directories;
 use loghub_agent_core::engine;
 use loghub_agent_core::parsing::time::When;
@@ -41,8 +42,17 @@ impl Core {
         serde_json::to_string(&answer).map_err(|fault| PyValueError::new_err(fault.to_string()))
     }
 
-    fn set_credentials(&self, name: &str, access_key_id: &str, access_key_secret: &str) {
-        self.inner.set_credentials(name, access_key_id, access_key_secret);
+    /// `trust` is a CA bundle, a certificate and its key as PEM; empty texts where there is none.
+    fn set_credentials(
+        &self,
+        name: &str,
+        access_key_id: String,
+        access_key_secret: String,
+        trust: (String, String, String),
+    ) {
+        let (ca_bundle, certificate, private_key) = trust;
+        let trust = Trust { ca_bundle, certificate, private_key };
+        self.inner.set_credentials(name, Access::new(access_key_id, access_key_secret, trust));
     }
 
     fn remove_credentials(&self, name: &str) {

@@ -124,9 +124,9 @@ def _opt_in(found: raw.OptIn | None) -> wishes.OptIn | None:
     )
 
 
-def _destination(destination: raw.Destination, subject: str) -> dict[str, str]:
-    _check_endpoint(destination.endpoint, subject)
-    return {
+def _destination(destination: raw.Destination, subject: str) -> dict[str, Any]:
+    _check_endpoint("endpoint", destination.endpoint, ("http", "https"), subject)
+    found: dict[str, Any] = {
         "endpoint": destination.endpoint,
         "project": destination.project,
         "logstore": destination.logstore,
@@ -136,19 +136,28 @@ def _destination(destination: raw.Destination, subject: str) -> dict[str, str]:
         "compression": destination.compression,
         "credentials": destination.credentials_secret,
     }
+    if destination.proxy:
+        _check_endpoint("proxy", destination.proxy, ("http",), subject)
+        found["proxy"] = destination.proxy
+    if destination.ca_bundle or destination.client_certificate:
+        found["tls"] = {
+            "caBundle": destination.ca_bundle,
+            "clientCertificate": destination.client_certificate,
+        }
+    return found
 
 
-def _check_endpoint(endpoint: str, subject: str) -> None:
+def _check_endpoint(field: str, endpoint: str, schemes: tuple[str, ...], subject: str) -> None:
     try:
         url = urllib.parse.urlsplit(endpoint)
         port_is_good = url.port is None or url.port in _PORTS
     except ValueError:
         port_is_good, url = False, urllib.parse.SplitResult("", "", "", "", "")
     plain = not (url.query or url.fragment or url.username or url.path.strip("/"))
-    if url.scheme not in {"http", "https"} or not url.hostname or not port_is_good or not plain:
+    if url.scheme not in schemes or not url.hostname or not port_is_good or not plain:
+        forms = " or ".join(f"{scheme}://host[:port]" for scheme in schemes)
         raise errors.RefusedError(
-            f"{subject}: spec.destination.endpoint is not of the form http://host[:port] or "
-            "https://host[:port]; correct it"
+            f"{subject}: spec.destination.{field} is not of the form {forms}; correct it"
         )
 
 

@@ -35,6 +35,12 @@ class Destination:
     region: str
     compression: str
     credentials_secret: str
+    proxy: str = ""
+    """`http://host[:port]`; empty for none."""
+    ca_bundle: bool = False
+    """Whether the Secret's `ca.crt` alone names the authorities that are trusted."""
+    client_certificate: bool = False
+    """Whether the Secret's `tls.crt` and `tls.key` are shown to the service."""
 
 
 VIAS: Final = ("Annotation", "Environment")
@@ -151,6 +157,7 @@ def _read_destination(section: reading.Section) -> Destination:
     region = section.text("region", "")
     if signature == "V4" and not region:
         section.refuse("region", "is missing; signature V4 signs the region, so name it")
+    tls = section.section("tls")
     destination = Destination(
         endpoint=section.text("endpoint"),
         project=section.text("project"),
@@ -160,7 +167,12 @@ def _read_destination(section: reading.Section) -> Destination:
         region=region,
         compression=section.choice("compression", COMPRESSIONS, "LZ4"),
         credentials_secret=section.text("credentialsSecret"),
+        proxy=section.text("proxy", ""),
+        ca_bundle=tls is not None and tls.flag("caBundle"),
+        client_certificate=tls is not None and tls.flag("clientCertificate"),
     )
+    if tls is not None:
+        tls.end()
     section.end()
     return destination
 

@@ -16,10 +16,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::access::Keys;
 use crate::batch::Sealed;
 use crate::counters::{self, Counters};
 use crate::flows::Next;
-use crate::http::{Keys, Outcome, Routing, Sender};
+use crate::http::{Outcome, Routing, Sender};
 use crate::plan::{Route, Settings, WhenFull};
 use crate::progress::{Milestone, Progress};
 use crate::spool::Spool;

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use slswire::signature::Credentials;
-
 use super::service::Service;
 use super::{Node, NAME};
+use crate::access::{Access, Keys, Trust};
 use crate::checkpoints::{Checkpoints, Places};
 use crate::counters::{Counters, Registry};
 use crate::delivery::Lane;
 use crate::files::Scratch;
-use crate::http::Keys;
 use crate::lanes::Lanes;
 use crate::plan::Compression;
 use crate::progress::Progress;
@@ -35,8 +33,8 @@ impl Agent {
     pub(super) fn start(node: &Node) -> Self {
         let (checkpoints, mut places) = Checkpoints::open(&node.state).unwrap();
         let keys = Keys::default();
-        let key = Credentials { access_key_id: "i".to_owned(), access_key_secret: "s".to_owned() };
-        keys.write().unwrap().insert("key".to_owned(), key);
+        let access = Access::new("i".to_owned(), "s".to_owned(), Trust::default());
+        keys.write().unwrap().insert("key".to_owned(), access);
         let registry = Registry::default();
         let mut lanes =
             Lanes::restore(&node.state, &keys, &node.settings, &registry, &mut places).unwrap();

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 
 use crate::listing::Log;
 use crate::plan::{
-    Compression, Destination, Guarantee, ProjectIn, Route, Settings, Signature, Source, Stream,
+    Compression, Destination, Guarantee, ProjectIn, Route, Settings, Signature, Source, Stream, Tls,
 };
 use crate::slot::State;
 use agent::Agent;
@@ -115,6 +115,8 @@ impl Node {
             region: String::new(),
             compression: Compression::None,
             credentials: "key".to_owned(),
+            proxy: None,
+            tls: Tls::default(),
         };
         Route { destination, guarantee: self.guarantee, spool: None }
     }
