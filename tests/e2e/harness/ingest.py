@@ -54,9 +54,16 @@ class Service:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stderr=log)
+        try:
+            self._until_ready(self.process)
+        except BaseException:
+            self.kill()  # whoever failed to start it does not end it
+            raise
+
+    def _until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + 60
         while not self.ready():
-            assert self.process.poll() is None, self.log.read_text()
+            assert process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)
 
