@@ -27,7 +27,8 @@ import aiohttp
 from reporting import Row, report
 
 from harness.control_plane import ControlPlane
-from harness.ingest import ROOT_KEY, Service, free_port
+from harness.ingest import ROOT_KEY, Service
+from harness.ports import free_port
 from loghub_operator import compiling, kinds
 from loghub_operator.resources import crds
 from stage import workloads

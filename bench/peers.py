@@ -27,7 +27,8 @@ import ingest
 from reporting import report
 
 from harness import binaries
-from harness.ingest import Service, free_port
+from harness.ingest import Service
+from harness.ports import free_port
 from slswire import client
 
 PATH: Final = "/insert/jsonline?_stream_fields=pod&_time_field=_time&_msg_field=_msg"

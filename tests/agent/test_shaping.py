@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 import yaml
 
-from harness import ingest
+from harness import ingest, ports
 from loghub_agent import _core, planning
 from loghub_agent.config import plan
 
@@ -165,7 +165,7 @@ async def test_parse_errors_and_dropped_lines_are_counted_and_a_changed_parser_i
         onParseError="Drop",
     )
     stand.write('{"level": "INFO"}', "plain", '{"level": "ERROR"}')
-    port = ingest.free_port()
+    port = ports.free_port()
     command = stand.command("--admin-listen", f"127.0.0.1:{port}")
     agent = await asyncio.create_subprocess_exec(*command)
     try:

@@ -16,7 +16,8 @@ from harness import binaries
 from harness import definitions as definition_files
 from harness.control_plane import ControlPlane
 from harness.fixtures import control_plane
-from harness.ingest import ROOT_KEY, Service, free_port
+from harness.ingest import ROOT_KEY, Service
+from harness.ports import free_port
 
 __all__ = ["control_plane"]
 

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from harness.ingest import ROOT_KEY, free_port
+from harness.ingest import ROOT_KEY
+from harness.ports import free_port
 from loghub_operator import cli as operator_cli
 from slswire.client import Client, Endpoint
 

@@ -8,7 +8,8 @@ import sys
 import pytest
 import yaml
 
-from harness.ingest import ROOT_KEY, free_port
+from harness.ingest import ROOT_KEY
+from harness.ports import free_port
 
 PROGRAM = pathlib.Path(__file__).parents[2] / "charts" / "loghub" / "test" / "round_trip.py"
 

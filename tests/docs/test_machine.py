@@ -12,7 +12,8 @@ import sys
 import pytest
 import yaml
 
-from harness.ingest import ROOT_KEY, Service, free_port
+from harness.ingest import ROOT_KEY, Service
+from harness.ports import free_port
 from stage import pages, waiting
 
 EXAMPLES = pages.ROOT / "examples" / "standalone"

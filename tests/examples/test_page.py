@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from harness import foreign
-from harness.ingest import Service, free_port
+from harness.ingest import Service
+from harness.ports import free_port
 from stage import waiting
 
 HERE = pathlib.Path(__file__).parent

@@ -19,7 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from harness.ingest import ROOT_KEY, Service, free_port
+from harness.ingest import ROOT_KEY, Service
+from harness.ports import free_port
 from loghub_ingest import app, connections, listening, requests
 from loghub_ingest import service as services
 from loghub_ingest.storage import embedded

@@ -18,7 +18,8 @@ import pytest
 
 from harness.control_plane import ControlPlane
 from harness.fixtures import control_plane
-from harness.ingest import ROOT_KEY, Service, free_port
+from harness.ingest import ROOT_KEY, Service
+from harness.ports import free_port
 from loghub_operator import kinds
 from loghub_operator.resources import crds
 from stage import waiting, workloads

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.ingest import ROOT_KEY, Service, free_port
+from harness.ingest import ROOT_KEY, Service
+from harness.ports import free_port
 from loghub_operator import outages
 from stage import workloads
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.control_plane import ControlPlane
-from harness.ingest import ROOT_KEY, free_port
+from harness.ingest import ROOT_KEY
+from harness.ports import free_port
 from loghub_agent import runtime
 from slswire import errors
 from stage import service as arrivals

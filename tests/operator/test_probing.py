@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from harness.ingest import free_port
+from harness.ports import free_port
 from loghub_operator import admin, measuring, queueing
 
 

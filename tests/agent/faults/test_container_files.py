@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import ingest
+from harness import ingest, ports
 from loghub_agent import catalog, collecting, credentials, inventory, pods, settings, supervisor
 from rig import agent, arrivals, containers, program
 
@@ -177,7 +177,7 @@ async def test_volume_of_a_pod_that_ends_can_be_unmounted_and_the_rest_is_counte
     volume = node.volume("claim")
     node.mount(volume, "-t", "tmpfs", "tmpfs")
     rootfs = node.container(ID, {"/data": volume})
-    endpoint = f"http://127.0.0.1:{ingest.free_port()}" if away else scene.service.url
+    endpoint = f"http://127.0.0.1:{ports.free_port()}" if away else scene.service.url
     made = Cluster(node, endpoint, scene.arrivals.logstore, tmp_path / "state")
     made.start()
     app, own = program.Program(volume / "app.log"), program.Program(rootfs / "own.log")

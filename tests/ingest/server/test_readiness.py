@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from harness.ingest import free_port
+from harness.ports import free_port
 from harness.probing import until
 from loghub_ingest import connections, listening, readiness
 

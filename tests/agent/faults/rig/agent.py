@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import ingest
+from harness import ingest, ports
 from rig import arrivals
 
 END_SECONDS = 60
@@ -25,7 +25,7 @@ class Agent:
         self.pods = home / "pods"
         self.state = home / "state"
         self.log = home / "agent.log"
-        self._admin = ingest.free_port()
+        self._admin = ports.free_port()
         self._flags: list[str] = []
         self._before = 0
         """Characters that its log had when it was started last."""
