@@ -118,8 +118,7 @@ def run(command: str, folder: Path, environment: Mapping[str, str]) -> tuple[int
 
     One that follows is interrupted once it has said something, which is its good end.
     """
-    # Whoever runs tests in the background may have them ignore interrupts, and all that they start.
-    shell = ["env", "--default-signal=INT", "bash", "-uo", "pipefail", "-c", command]
+    shell = ["bash", "-uo", "pipefail", "-c", command]
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.environ['PATH'])}"
     with tempfile.TemporaryFile() as said:
         started = subprocess.Popen(
