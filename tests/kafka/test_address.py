@@ -1,5 +1,7 @@
 """What `--storage` may say, and brokers that ask for TLS and a password."""
 
+import subprocess
+import sys
 import time
 
 import lz4.block
@@ -20,6 +22,22 @@ def test_address_has_defaults_for_all_but_brokers_and_catalogue():
     assert address.read(f"kafka://a:1?{CATALOGUE}&replication=1").min_insync == 1
     given = address.read(f"kafka://a:1?{CATALOGUE}&replication=5&min_insync=3&prefix=p_1")
     assert (given.prefix, given.replication, given.min_insync) == ("p_1", 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([], "--data is missing"),
+        (["--data=d", f"--storage=kafka://a:1?{CATALOGUE}"], "exclude each other"),
+        ([f"--storage=kafka://a:1?{CATALOGUE}"], "--key-file is missing"),
+        (["--storage=redis://a:1", "--key-file=k"], "--storage: 'redis://a:1' does not begin"),
+    ],
+)
+def test_service_that_is_told_too_much_or_too_little_says_so(flags, words):
+    command = [sys.executable, "-m", "loghub_ingest", "serve", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -135,10 +135,12 @@ def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> se
 
 
 def _backend(options: argparse.Namespace) -> backends.Settings:
-    if bool(options.data) == bool(options.storage):
+    if options.data and options.storage:
+        raise _UsageError("--data and --storage exclude each other: take one of them away.")
+    if not options.data and not options.storage:
         raise _UsageError(
             "--data is missing: name the directory that keeps everything, or --storage for many "
-            "replicas; not both."
+            "replicas."
         )
     if options.storage and not options.key_file:
         raise _UsageError("--key-file is missing: with --storage all replicas need the same one.")
