@@ -76,21 +76,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::{Delivery, Stream};
+    use crate::plan::Delivery;
+    use crate::terms::tests::source;
     use crate::terms::Terms;
-
-    fn source(tags: &[(&str, &str)]) -> Source {
-        let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Source {
-            id: "s".to_owned(),
-            dir: "/".into(),
-            streams: vec![Stream::Stdout],
-            source: "10.0.0.1".to_owned(),
-            tags: tags.collect(),
-            ended: false,
-            files: None,
-        }
-    }
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()

@@ -124,11 +124,12 @@ impl Pace {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::plan::Stream;
 
-    fn source(tags: &[(&str, &str)]) -> Source {
+    /// A source with these tags.
+    pub(crate) fn source(tags: &[(&str, &str)]) -> Source {
         let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Source {
             id: "s".to_owned(),
