@@ -44,15 +44,29 @@ class Writer(Protocol):
         """Append unless the number was used; durable on return."""
 
 
+class Turns:
+    """One numbered write at a time for each hash key of a Logstore. Used on the loop only."""
+
+    def __init__(self) -> None:
+        self._locks: weakref.WeakValueDictionary[tuple[int, str], asyncio.Lock] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def of(self, place: tuple[int, str]) -> asyncio.Lock:
+        """The lock of a Logstore's hash key, there for as long as somebody has or awaits it."""
+        lock = self._locks.get(place)
+        if lock is None:
+            lock = self._locks[place] = asyncio.Lock()
+        return lock
+
+
 class Once:
     """The sequence ids of every Logstore. Used on the loop only."""
 
     def __init__(self, storage: contract.LogStorage, ongoing: writes.Writes) -> None:
         self._storage, self._writes = storage, ongoing
         self._last: dict[tuple[int, str], int] = {}
-        self._locks: weakref.WeakValueDictionary[tuple[int, str], asyncio.Lock] = (
-            weakref.WeakValueDictionary()
-        )
+        self._turns = Turns()
         self._waiting: list[tuple[contract.Ticket, asyncio.Future[None]]] = []
         self._flush: asyncio.Task[None] | None = None
 
@@ -79,10 +93,7 @@ class Once:
         number: Number,
     ) -> None:
         place = (store.ident, number.hash_key)
-        lock = self._locks.get(place)
-        if lock is None:
-            lock = self._locks[place] = asyncio.Lock()
-        async with lock:
+        async with self._turns.of(place):
             last = await self._known(store, number.hash_key)
             if number.value <= last:
                 raise errors.make("InvalidSequenceId", number=number.value, last=last)

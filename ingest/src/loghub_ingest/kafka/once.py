@@ -10,7 +10,6 @@ What waits is written together: a transaction of the catalogue, one of Kafka, on
 
 import asyncio
 import dataclasses
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -48,9 +47,7 @@ class Once:
         transactor: transacting.Transactor,
     ) -> None:
         self._storage, self._writes, self._transactor = kept, ongoing, transactor
-        self._locks: weakref.WeakValueDictionary[tuple[int, str], asyncio.Lock] = (
-            weakref.WeakValueDictionary()
-        )
+        self._turns = exactlyonce.Turns()
         self._brokers = asyncio.Lock()
         self._waiting: list[_Attempt] = []
         self._flush: asyncio.Task[None] | None = None
@@ -77,11 +74,7 @@ class Once:
         group: contract.NewGroup,
         number: exactlyonce.Number,
     ) -> None:
-        place = (store.ident, number.hash_key)
-        lock = self._locks.get(place)
-        if lock is None:
-            lock = self._locks[place] = asyncio.Lock()
-        async with lock:
+        async with self._turns.of((store.ident, number.hash_key)):
             digest = await asyncio.to_thread(exactlyonce.digest, group)
             for _ in range(MOST_TURNS):
                 last, version = await self._known(store, number.hash_key)
